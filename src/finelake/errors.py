@@ -1,0 +1,47 @@
+"""The error family. Every error says what was found, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FinelakeError(Exception):
+    """Base of every error that finelake raises on purpose; `exit_code` is the command's exit status."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(FinelakeError, ValueError):
+    """Raised when a configuration file or option is wrong; names file, key, value and what is allowed."""
+
+    exit_code = 2
+
+
+class InputError(FinelakeError, ValueError):
+    """Raised when what a step reads is missing, breaks its contract, or leaves too little to go on."""
+
+    exit_code = 3
+
+
+class OutputError(FinelakeError, OSError):
+    """Raised when a table, file or folder cannot be written."""
+
+    exit_code = 4
+
+
+class ServiceError(FinelakeError):
+    """Raised when the fine-tuning service refuses, fails, or cannot be reached."""
+
+    exit_code = 5
+
+
+class EnvironmentProblem(FinelakeError, RuntimeError):
+    """Raised when the machine lacks something: Java, Spark, a package, a free port."""
+
+    exit_code = 6
+
+
+class BalanceError(FinelakeError):
+    """Raised when the rows that went in and the outcomes that came out do not add up."""
+
+    exit_code = 7
