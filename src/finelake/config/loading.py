@@ -1,0 +1,138 @@
+"""From a YAML file, environment placeholders and `--set` overrides to frozen settings; all errors at once."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from finelake.config.settings import Settings
+from finelake.errors import ConfigError
+
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def load_settings(
+    path: Path, *, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Read settings from a YAML file.
+
+    `${NAME}` and `${NAME:-default}` inside values are taken from the environment; an override is
+    `section.key=value` with a YAML value. Raises ConfigError that lists every mistake with file, key, value
+    and what is allowed.
+    """
+    raw = _read_yaml(path)
+    for override in overrides:
+        _apply_override(raw, override)
+    missing: list[str] = []
+    filled = _fill(raw, os.environ if environment is None else environment, missing)
+    if missing:
+        names = ", ".join(sorted(set(missing)))
+        raise ConfigError(f"{path}: environment variables not set: {names}. Set them or give ${{NAME:-default}}.")
+    try:
+        return Settings.model_validate(filled)
+    except ValidationError as error:
+        raise ConfigError(_explain(path, error)) from None
+
+
+def settings_hash(settings: BaseModel) -> str:
+    """Give the SHA-256 (hex) of settings in canonical JSON; equal settings have equal hashes."""
+    text = json.dumps(settings.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file. Give one with --config.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({type(error).__name__}). It must be a UTF-8 text file.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown place"
+        raise ConfigError(f"{path}: not valid YAML at {place}. Check indentation, colons and quotes there.") from None
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path}: found {type(loaded).__name__}, expected a mapping of sections at the top level.")
+    return loaded
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override!r}: expected key=value, for example training.epochs=2.")
+    if "{{" in text:
+        raise ConfigError(f"--set {key}: the value still holds '{{{{', so a job parameter was not filled in.")
+    node = raw
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {key}: {parent} is a value, not a section.")
+        node = child
+    try:
+        node[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: the value is not valid YAML. Quote it.") from None
+
+
+def _fill(value: Any, environment: Mapping[str, str], missing: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, environment, missing) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, environment, missing) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        found = environment.get(name, default)
+        if found is None:
+            missing.append(name)
+            return ""
+        return found
+
+    return _PLACEHOLDER.sub(lookup, value)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = [f"{path}: {error.error_count()} mistake(s) in the configuration."]
+    for item in error.errors(include_url=False, include_context=True):
+        location = [str(part) for part in item["loc"]]
+        key = ".".join(location) or "(top level)"
+        if item["type"] == "extra_forbidden":
+            lines.append(f"  {key}: unknown key. {_known_keys(location)}")
+        elif item["type"] == "missing":
+            lines.append(f"  {key}: missing, and it has no default.")
+        else:
+            lines.append(f"  {key}: found {_shown(location, item.get('input'))}; {item['msg'].removeprefix('Value error, ')}.")
+    return "\n".join(lines)
+
+
+def _shown(location: list[str], value: Any) -> str:
+    if isinstance(value, dict):
+        return "a section"
+    if any(part in {"api_key", "resource_manager_token"} for part in location):
+        return "a value (not shown)"
+    return repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+
+
+def _known_keys(location: list[str]) -> str:
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field.annotation if field else None
+    if not hasattr(model, "model_fields"):
+        return "Remove it."
+    known = sorted(model.model_fields)
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Allowed here: {', '.join(known)}."

@@ -1,0 +1,302 @@
+"""Every setting of finelake, as frozen models: one class a section of the configuration file.
+
+A step takes the section that belongs to it and nothing else. Defaults that come from a published limit
+name their source beside the field.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Role = Literal["system", "user", "assistant", "tool"]
+SplitName = Literal["train", "validation", "test"]
+
+_NAME_PART = r"[A-Za-z_][A-Za-z0-9_]*"
+_TABLE_NAME = re.compile(rf"\A{_NAME_PART}(\.{_NAME_PART}){{0,2}}\Z")
+_NAME_PREFIX = re.compile(rf"\A({_NAME_PART})?\Z")
+
+ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+PositiveInt = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def is_path(reference: str) -> bool:
+    """Tell a Delta folder (`/Volumes/...`, `abfss://...`, `./tables/x`) from a catalog name (`a.b.c`)."""
+    return "/" in reference or "\\" in reference
+
+
+class Columns(Section):
+    """Names of the raw table's columns; None means the table has no such column."""
+
+    conversation_id: str = "conversation_id"
+    turn_index: str | None = None
+    sent_at: str | None = None
+    author: str = "author"
+    text: str = "text"
+    tool_calls: str | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+    weight: str | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    origin: str | None = None
+    language: str | None = None
+    metadata: tuple[str, ...] = ()
+    messages: str = "messages"
+    tools: str | None = None
+
+
+class ToolCallFields(Section):
+    """Field names inside the tool-call column, for tables that do not use OpenAI's form."""
+
+    id: str = "id"
+    name: str = "name"
+    arguments: str = "arguments"
+    results: str = "results"
+
+
+class Source(Section):
+    """Where the raw rows are and what their columns mean."""
+
+    table: str
+    version: Annotated[int, Field(ge=0)] | None = None
+    layout: Literal["turns", "conversations"] = "turns"
+    columns: Columns = Columns()
+    roles: dict[str, Role] = Field(
+        default={"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}, min_length=1
+    )
+    tool_call_fields: ToolCallFields = ToolCallFields()
+
+    @model_validator(mode="after")
+    def _an_order_is_mapped(self) -> Source:
+        if self.layout == "turns" and self.columns.turn_index is None and self.columns.sent_at is None:
+            raise ValueError("map columns.turn_index or columns.sent_at: turns need an order")
+        if not is_path(self.table) and not _TABLE_NAME.match(self.table):
+            raise ValueError("table must be a name of one to three parts (catalog.schema.table) or a folder")
+        return self
+
+
+class Tables(Section):
+    """Where finelake keeps its own tables: a folder, or `catalog.schema`."""
+
+    location: str = ".finelake/tables"
+    prefix: str = ""
+
+    @model_validator(mode="after")
+    def _names_are_safe(self) -> Tables:
+        if not is_path(self.location) and not _TABLE_NAME.match(self.location):
+            raise ValueError("location must be a folder or catalog.schema")
+        if not _NAME_PREFIX.match(self.prefix):
+            raise ValueError("prefix may hold letters, digits and underscores")
+        return self
+
+
+class Output(Section):
+    """The folder (local or under /Volumes) for JSONL files, manifest and reports."""
+
+    folder: str = ".finelake/output"
+    byte_order_mark: bool = False
+
+
+class SessionSettings(Section):
+    """How to get a Spark session; `auto` takes what the platform gives and starts a local one elsewhere."""
+
+    mode: Literal["auto", "local", "connect", "existing"] = "auto"
+    remote: str | None = None
+    cores: PositiveInt | None = None
+    memory: Annotated[str, StringConstraints(pattern=r"^[0-9]+[mg]$")] = "4g"
+    shuffle_partitions: PositiveInt | None = None
+    warehouse: str | None = None
+
+
+class Conversations(Section):
+    """How raw turns become conversations; each field is the policy of one rule or its threshold.
+
+    `max_turns` defaults to the most messages a chat request may hold on Azure (2,048).
+    """
+
+    gaps: Literal["quarantine", "keep"] = "quarantine"
+    clock_skew: Literal["note", "quarantine"] = "note"
+    clock_skew_tolerance_seconds: Annotated[float, Field(ge=0)] = 5.0
+    assistant_leading: Literal["trim", "keep", "quarantine"] = "trim"
+    special_tokens: Literal["quarantine", "keep"] = "quarantine"
+    control_characters: Literal["quarantine", "keep"] = "quarantine"
+    merge_separator: str = "\n"
+    max_turns: PositiveInt = 2048
+
+
+class SystemPrompt(Section):
+    """What happens to system prompts: keep them, inject one where none is, or replace all."""
+
+    policy: Literal["keep", "inject", "replace"] = "keep"
+    text: str | None = None
+
+    @model_validator(mode="after")
+    def _text_is_given(self) -> SystemPrompt:
+        if self.policy != "keep" and not self.text:
+            raise ValueError(f"system_prompt.policy {self.policy!r} needs system_prompt.text")
+        return self
+
+
+class Tools(Section):
+    """Tool definitions written into an example: none, those it calls, or all of them.
+
+    Definitions come from `file` (a JSON list in OpenAI's form), else they are inferred from the calls
+    in the table (name and argument names).
+    """
+
+    include: Literal["none", "called", "all"] = "called"
+    file: str | None = None
+
+
+class Examples(Section):
+    """How conversations become training examples."""
+
+    system_prompt: SystemPrompt = SystemPrompt()
+    tools: Tools = Tools()
+    train: Literal["all", "last"] = "all"
+
+
+class Tokens(Section):
+    """Token counting: `auto` takes the fast engine where its self-check passes."""
+
+    engine: Literal["auto", "toktok", "tiktoken"] = "auto"
+    max_per_example: PositiveInt | None = None
+
+
+class Checks(Section):
+    """Row checks: pandera schemas of the user's, each named as `module:attribute`."""
+
+    row_schemas: tuple[Annotated[str, StringConstraints(pattern=r"^[\w.]+:[\w.]+$")], ...] = ()
+
+
+class Duplicates(Section):
+    """Exact duplicates by a normalised hash of what is trained."""
+
+    exact: bool = True
+
+
+class Splits(Section):
+    """Shares of the three splits and the salt of the hash that assigns groups to them."""
+
+    salt: str = "finelake"
+    validation: Fraction = 0.1
+    test: Fraction = 0.1
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> Splits:
+        if self.validation + self.test >= 1.0:
+            raise ValueError("splits.validation + splits.test must be below 1.0")
+        return self
+
+
+class SecretRef(Section):
+    """Where a secret is kept: an environment variable, or a Databricks secret scope and key. Never its value."""
+
+    env: str | None = None
+    scope: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SecretRef:
+        if (self.env is None) == (self.scope is None) or (self.scope is None) != (self.key is None):
+            raise ValueError("give env: NAME, or scope: and key:")
+        return self
+
+
+class Service(Section):
+    """The fine-tuning service. Without `api_key`, Entra ID signs in (azure-identity's default chain).
+
+    `resource_manager` is ARM's address; a loopback address may be plain http and then takes
+    `resource_manager_token` instead of Entra.
+    """
+
+    kind: Literal["azure", "openai"] = "azure"
+    endpoint: str | None = None
+    api: Literal["v1", "dated"] = "v1"
+    api_version: str = "2025-04-01-preview"
+    api_key: SecretRef | None = None
+    subscription_id: str | None = None
+    resource_group: str | None = None
+    account: str | None = None
+    resource_manager: str = "https://management.azure.com"
+    resource_manager_token: SecretRef | None = None
+
+
+class Training(Section):
+    """The fine-tuning job. Ranges: OpenAI's API specification; suffix: Azure's (at most 40 characters)."""
+
+    epochs: Annotated[int, Field(ge=1, le=50)] | Literal["auto"] = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
+    learning_rate_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    suffix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    training_type: Literal["standard", "globalStandard", "developerTier"] = "globalStandard"
+    poll_seconds: Annotated[float, Field(gt=0)] = 10.0
+    deadline_hours: Annotated[float, Field(gt=0)] = 24.0
+
+
+class Deployment(Section):
+    """Deployments of the tuned and the base model; capacity in thousands of tokens a minute."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
+    sku: Literal["Standard", "GlobalStandard", "DeveloperTier", "DataZoneStandard", "ProvisionedManaged"] = (
+        "DeveloperTier"
+    )
+    capacity: PositiveInt = 50
+    base_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
+    base_sku: Literal["Standard", "GlobalStandard", "DataZoneStandard", "ProvisionedManaged"] = "GlobalStandard"
+    ready_timeout_seconds: Annotated[float, Field(gt=0)] = 1800.0
+
+
+class Gate(Section):
+    """When a tuned model is promoted: the interval of its mean gain over the base model must lie above `min_gain`."""
+
+    metric: Literal["chrf", "token_f1"] = "chrf"
+    min_gain: float = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    min_examples: PositiveInt = 30
+
+
+class Evaluation(Section):
+    """Answering the test split with both models and comparing them."""
+
+    max_examples: PositiveInt = 200
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    max_tokens: PositiveInt = 512
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    seed: int = 7
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    smoke_prompts: tuple[str, ...] = ()
+    gate: Gate = Gate()
+
+
+class Settings(Section):
+    """A whole configuration file."""
+
+    project: ProjectName
+    model: str
+    models_file: str | None = None
+    source: Source
+    tables: Tables = Tables()
+    output: Output = Output()
+    session: SessionSettings = SessionSettings()
+    conversations: Conversations = Conversations()
+    examples: Examples = Examples()
+    tokens: Tokens = Tokens()
+    checks: Checks = Checks()
+    duplicates: Duplicates = Duplicates()
+    splits: Splits = Splits()
+    service: Service = Service()
+    training: Training = Training()
+    deployment: Deployment = Deployment()
+    evaluation: Evaluation = Evaluation()
