@@ -1,0 +1,56 @@
+"""Names of finelake's tables, and references to Delta tables by catalog name or folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from finelake.config.settings import Tables, is_path
+
+ANNOTATED = "annotated"
+EXAMPLES = "examples"
+QUARANTINE = "quarantine"
+LEDGER = "ledger"
+RUNS = "runs"
+RUN_EVENTS = "run_events"
+CHECKPOINTS = "checkpoints"
+ANSWERS = "answers"
+SCORES = "scores"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A Delta table: a folder (`is_path`) or a validated name of one to three parts."""
+
+    reference: str
+
+    @property
+    def is_path(self) -> bool:
+        return is_path(self.reference)
+
+    @property
+    def sql(self) -> str:
+        """The reference as it stands in SQL, quoted."""
+        if self.is_path:
+            return f"delta.`{self.reference}`"
+        return ".".join(f"`{part}`" for part in self.reference.split("."))
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+def source_ref(reference: str) -> TableRef:
+    """Refer to a table that the user named; a relative folder is made absolute."""
+    return TableRef(_absolute(reference) if is_path(reference) else reference)
+
+
+def table_ref(tables: Tables, name: str) -> TableRef:
+    """Refer to one of finelake's tables, by a constant of this module."""
+    table = f"{tables.prefix}{name}"
+    if is_path(tables.location):
+        return TableRef(f"{_absolute(tables.location).rstrip('/')}/{table}")
+    return TableRef(f"{tables.location}.{table}")
+
+
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else str(Path(folder).expanduser().absolute())

@@ -1,0 +1,54 @@
+"""Reading Delta tables, at a version that is named in everything derived from them."""
+
+from __future__ import annotations
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from finelake.errors import InputError
+from finelake.tables.names import TableRef
+
+
+def read_table(spark: SparkSession, table: TableRef, *, version: int | None = None) -> DataFrame:
+    """Read a Delta table, at `version` when given.
+
+    Raises InputError when there is no such table or version.
+    """
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    try:
+        frame = reader.load(table.reference) if table.is_path else reader.table(table.reference)
+        _ = frame.schema  # Connect analyses lazily: a missing table must be said here, not at the first action
+    except AnalysisException as error:
+        raise _missing(table, version, error) from None
+    return frame
+
+
+def table_exists(spark: SparkSession, table: TableRef) -> bool:
+    """Tell whether a readable Delta table is there."""
+    try:
+        read_table(spark, table)
+    except InputError:
+        return False
+    return True
+
+
+def latest_version(spark: SparkSession, table: TableRef) -> int:
+    """Give the newest version of a Delta table. Raises InputError when there is no such table."""
+    try:
+        newest = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").select("version").first()
+    except AnalysisException as error:
+        raise _missing(table, None, error) from None
+    if newest is None:
+        raise InputError(f"Table {table} has no history, so it is not a Delta table. Convert it with CONVERT TO DELTA.")
+    return int(newest["version"])
+
+
+def _missing(table: TableRef, version: int | None, error: AnalysisException) -> InputError:
+    at = "" if version is None else f" at version {version}"
+    condition = error.getCondition() or "no condition given"
+    return InputError(
+        f"Table {table}{at} cannot be read ({condition}). Expected a Delta table there: check the name and your "
+        f"permission, or load files into it with `finelake ingest`."
+    )

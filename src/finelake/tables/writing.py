@@ -1,0 +1,61 @@
+"""The only code that writes Delta tables. Every write can be repeated without doubling a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import DataFrame
+
+from finelake.errors import FinelakeError, OutputError
+from finelake.tables.names import TableRef
+from finelake.tables.reading import latest_version
+
+_FULL_DISK = ("No space left on device", "Disk quota exceeded")
+_FORBIDDEN = ("Permission denied", "AccessDenied", "Mkdirs failed", "Read-only file system", "INSUFFICIENT_PERMISSIONS")
+
+
+def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
+    """Replace a table's content in one commit and give the version written; older versions stay readable."""
+    writer = (
+        frame.write.format("delta")
+        .mode("overwrite")
+        .option("overwriteSchema", "true")
+        .option("userMetadata", f"finelake run {run_id}")
+    )
+    with explained(table):
+        writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
+    return latest_version(frame.sparkSession, table)
+
+
+def append_once(frame: DataFrame, table: TableRef, *, key: str) -> None:
+    """Append rows; a second append under the same `key` is skipped by Delta (`txnAppId`, `txnVersion`).
+
+    The rows of one key must never change: a retry with other rows would be skipped as well.
+    """
+    writer = (
+        frame.write.format("delta")
+        .mode("append")
+        .option("txnAppId", f"finelake.{key}")
+        .option("txnVersion", 1)
+    )
+    with explained(table):
+        writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
+
+
+@contextmanager
+def explained(place: object) -> Iterator[None]:
+    """Turn a full disk or a missing permission, from Spark or the file system, into an OutputError."""
+    try:
+        yield
+    except FinelakeError:
+        raise
+    except Exception as error:
+        text = str(error)
+        if any(sign in text for sign in _FULL_DISK):
+            raise OutputError(f"No space left while writing {place}. Free space there and run the same again.") from None
+        if any(sign in text for sign in _FORBIDDEN):
+            raise OutputError(
+                f"No permission to write {place}. Grant write access there or set another place in the configuration."
+            ) from None
+        raise
