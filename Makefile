@@ -1,0 +1,64 @@
+# Two commands matter to a new user: make demo and make test. Both prepare everything they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS ?= local,emulator,dev
+PYTEST ?= $(BIN)/python -m pytest
+STAMP := $(VENV)/.installed
+
+# The first interpreter that is new enough; a version manager's shim that only prints an error does not count.
+FIND_PYTHON = for candidate in $(PYTHON) python3.12 python3.11 python3.13 python3; do \
+	if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then echo "$$candidate"; exit 0; fi; done; \
+	echo "finelake needs Python 3.11 to 3.13 on the PATH; name one with make PYTHON=/path/to/python3.12 ..." >&2; exit 1
+
+.PHONY: help venv java demo test test-pure test-spark test-http lint format pins clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## Create .venv and install finelake with everything for local work
+
+$(STAMP): setup.py pyproject.toml scripts/make_venv.py
+	@python="$$($(FIND_PYTHON))"; "$$python" scripts/make_venv.py --folder $(VENV) --extras $(EXTRAS)
+	@touch $@
+
+java: $(STAMP) ## Find Java 17 or 21, or install it where that needs no question
+	@$(BIN)/python src/finelake/java.py --ensure
+
+demo: java ## Run the whole job on the shipped sample, with a local service
+	@$(BIN)/finelake demo
+
+test: java ## Run every test: all in classic mode, then the Spark tests in Connect mode
+	FINELAKE_TEST_SESSION=classic $(PYTEST) tests
+	FINELAKE_TEST_SESSION=connect $(PYTEST) tests/spark
+
+test-pure: $(STAMP) ## Run the tests that need neither Java nor Spark
+	$(PYTEST) tests/pure
+
+test-spark: java ## Run the Spark tests in both modes
+	FINELAKE_TEST_SESSION=classic $(PYTEST) tests/spark
+	FINELAKE_TEST_SESSION=connect $(PYTEST) tests/spark
+
+test-http: java ## Run the tests against the local service as a real process
+	$(PYTEST) tests/http
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+pins: $(STAMP) ## Prove that installing finelake changes no package that a Databricks runtime pins
+	$(BIN)/python scripts/check_runtime_pins.py
+
+clean: ## Remove the environment, caches and the demo's files
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .finelake spark-warehouse
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

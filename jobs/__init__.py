@@ -1,0 +1,1 @@
+"""Task mains: thin entry points of the wheel."""

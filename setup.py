@@ -1,0 +1,94 @@
+"""Package metadata; the version is read from src/finelake/__init__.py without importing it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+# No pyspark, delta-spark, databricks-connect or pandera[pyspark] here: a runtime brings its own Spark, and a second
+# one breaks the session. scripts/check_runtime_pins.py proves that nothing below changes a package a runtime pins.
+REQUIREMENTS = [
+    "azure-identity>=1.19",
+    "azure-mgmt-cognitiveservices>=14",
+    "click>=8.1",
+    "databricks-sdk>=0.49",
+    "numpy>=1.26",
+    "openai>=2.0,<2.29",  # 2.29 asks for a newer typing-extensions than DBR 17.3 LTS and serverless 5 pin
+    "pandas>=2.2,<3",  # Spark 4.0 does not support pandas 3, whose default string type differs
+    "pandera[pandas]>=0.24",
+    "pyarrow>=15",
+    "pydantic>=2.10",
+    "PyYAML>=6",
+    "rich>=13.7",
+    "rouge-score>=0.1.2",
+    "sacrebleu>=2.4",
+    "scipy>=1.13",
+    "tiktoken>=0.13",
+    "toktok-rs>=0.3",
+]
+
+EMULATOR = ["fastapi>=0.115", "python-multipart>=0.0.12", "uvicorn>=0.32"]
+
+EXTRAS = {
+    # A Delta release is compiled for a Spark minor version, hence the paired upper bounds.
+    "local": ["delta-spark>=4.0.1,<4.1", "pyspark[connect]>=4.0.1,<4.1"],
+    "spark41": ["delta-spark>=4.4,<4.5", "pyspark[connect]>=4.1,<4.2"],
+    "spark42": ["delta-spark>=4.4,<4.5", "pyspark[connect]>=4.2,<4.3"],
+    "emulator": EMULATOR,
+    "dev": [
+        "hypothesis>=6.100",
+        "mypy>=1.13",
+        "pandas-stubs>=2.2",
+        "pytest>=8.3",
+        "pytest-timeout>=2.3",
+        "ruff>=0.8",
+        "types-PyYAML>=6",
+    ],
+}
+
+
+def read_version() -> str:
+    """Return `__version__` of the package source."""
+    source = (ROOT / "src" / "finelake" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
+    if match is None:
+        raise RuntimeError("src/finelake/__init__.py has no line __version__ = \"...\"")
+    return match.group(1)
+
+
+def read_readme() -> str:
+    """Return the README, or nothing where a build has not brought it."""
+    readme = ROOT / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+setup(
+    name="finelake",
+    version=read_version(),
+    description="Curate conversations on Spark, fine-tune a chat model on them, and compare it with its base.",
+    long_description=read_readme(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=[*find_packages("src"), "finelake.jobs", "finelake.conf"],
+    package_dir={"": "src", "finelake.jobs": "jobs", "finelake.conf": "conf"},
+    package_data={
+        "finelake": ["py.typed", "*.properties", "**/*.json", "**/*.yml"],
+        "finelake.conf": ["*.yml", "*.json"],
+    },
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": [
+            "finelake = finelake.cli:main",
+            "curate = finelake.jobs.curate:main",
+            "train = finelake.jobs.train:main",
+            "evaluate = finelake.jobs.evaluate:main",
+        ]
+    },
+)
