@@ -1,0 +1,20 @@
+"""From settings to a service that can be talked to."""
+
+from __future__ import annotations
+
+from finelake.config.settings import Service
+from finelake.services.base import FineTuningService
+
+
+def connect(service: Service) -> FineTuningService:
+    """Prepare the service of the settings; nothing is sent yet.
+
+    Raises ConfigError when an address, a name or a secret is missing or wrong.
+    """
+    if service.kind == "openai":
+        from finelake.services.openai import connect_openai
+
+        return connect_openai(service)
+    from finelake.services.azure_openai import connect_azure
+
+    return connect_azure(service)

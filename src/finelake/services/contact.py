@@ -1,0 +1,115 @@
+"""What went wrong between finelake and a service, said with place and remedy and never with the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from finelake.errors import ServiceError
+
+_ADDRESS_CODES = {None, "404"}
+_RESOLUTION_SIGNS = ("Name or service not known", "nodename nor servname", "No address associated", "getaddrinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom finelake talks to: `endpoint` as configured, `credential` as the place it came from."""
+
+    endpoint: str
+    credential: str
+    kind: str
+
+    @contextmanager
+    def doing(self, action: str) -> Iterator[None]:
+        """Turn every error of the SDK into a ServiceError; `action` completes "while ..."."""
+        try:
+            yield
+        except openai.OpenAIError as error:
+            raise self.explain(error, action) from None
+
+    def explain(self, error: openai.OpenAIError, action: str) -> ServiceError:
+        """Say what happened while `action`, and what to do."""
+        if isinstance(error, openai.APIConnectionError):
+            return ServiceError(f"{self._connection(error)} It happened while {action}.")
+        if isinstance(error, openai.APIStatusError):
+            return ServiceError(self._status(error, action))
+        return ServiceError(
+            f"The answer of the service at {self.endpoint} could not be understood while {action} "
+            f"({type(error).__name__}). Check that service.endpoint, service.kind and service.api fit together."
+        )
+
+    def _connection(self, error: openai.APIConnectionError) -> str:
+        if isinstance(error, openai.APITimeoutError):
+            return (
+                f"The service at {self.endpoint} did not answer in time. Check the network and run the same again; "
+                f"what is done stays done."
+            )
+        cause = str(error.__cause__ or error)
+        if any(sign in cause for sign in _RESOLUTION_SIGNS):
+            return f"The host name of {self.endpoint} is not known. Correct service.endpoint, or check the DNS."
+        if "refused" in cause:
+            return (
+                f"Nothing listens at {self.endpoint} (connection refused). Correct service.endpoint, or start the "
+                f"service there."
+            )
+        if "CERTIFICATE" in cause.upper():
+            return (
+                f"The certificate of {self.endpoint} is not trusted by this machine. Correct service.endpoint, or "
+                f"add your company's certificate authority (SSL_CERT_FILE)."
+            )
+        return f"The service at {self.endpoint} cannot be reached. Check service.endpoint, network, proxy and firewall."
+
+    def _status(self, error: openai.APIStatusError, action: str) -> str:
+        status = error.status_code
+        head = f"The service at {self.endpoint}"
+        said = f"{error.code or 'no code'}: {message_of(error)}"
+        if status == 401:
+            return (
+                f"{head} refused the credential (401) while {action}. It came from {self.credential}. Put a valid "
+                f"credential of this very resource there."
+            )
+        if status == 403:
+            return f"{head} does not allow {action} (403, {said}). {self._permission()}"
+        if status == 404 and error.code in _ADDRESS_CODES:
+            return (
+                f"{head} has nothing at the address that was asked while {action} (404). Check service.endpoint "
+                f"(the resource's address without a path), service.kind and service.api."
+            )
+        if status == 429:
+            return (
+                f"{head} kept saying that there are too many requests while {action} (429, {said}). Run the same "
+                f"again later, or raise the quota."
+            )
+        if status >= 500:
+            return f"{head} failed while {action} ({status}, {said}). Run it again later; what is done stays done."
+        return f"{head} refused {action} ({status}, {said}). {_request_hint(message_of(error))}"
+
+    def _permission(self) -> str:
+        if self.kind == "openai":
+            return "Check the project and the rights of the key, and whether the organisation may still fine-tune."
+        return (
+            "Give the identity the role Foundry User or Cognitive Services OpenAI Contributor on the resource, and "
+            "check the resource's network rules."
+        )
+
+
+def message_of(error: openai.APIStatusError) -> str:
+    """Give the service's own words, without the SDK's wrapping."""
+    body: Any = error.body
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        return str(body["message"]).strip()
+    return "no message"
+
+
+def _request_hint(message: str) -> str:
+    lowered = message.lower()
+    if "fine-tun" in lowered or "fine tun" in lowered or "model" in lowered:
+        return (
+            "Check model (a base model's id such as gpt-4.1-mini-2025-04-14, never a deployment's name), "
+            "training.training_type, and that the resource's region offers fine-tuning of it."
+        )
+    return "Correct the setting that the message names and run the same again."
