@@ -1,0 +1,1 @@
+"""Rules: every reason code is registered once, with its step, action and meaning."""
