@@ -1,0 +1,175 @@
+"""Get a Spark session: what the platform gives, a tuned local one, or a Spark Connect one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from finelake.config.settings import SessionSettings
+from finelake.errors import EnvironmentProblem
+from finelake.java import find_java, remedy
+from finelake.spark_options import INSTALL_LINE, local_options
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+_LOCAL = re.compile(r"\Alocal(?:\[(\d+|\*)\])?\Z")
+_PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
+
+
+def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
+    """Return a session as `settings.mode` asks; `auto` takes an active or platform session, else a local one.
+
+    Raises EnvironmentProblem where pyspark, Java or Delta's jars are missing, a Connect server cannot be
+    reached, or `existing` finds no session.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise EnvironmentProblem(
+            f"pyspark is not installed, and this is not a runtime that brings it: {INSTALL_LINE}."
+        ) from error
+    mode = settings.mode
+    active = SparkSession.getActiveSession()
+    if mode == "existing" and active is None:
+        raise EnvironmentProblem(
+            "session.mode is 'existing', but no Spark session is active here: start one first, or use mode 'auto'."
+        )
+    if active is not None and mode in ("existing", "auto"):
+        return active
+    if mode == "auto" and on_platform(os.environ):
+        return SparkSession.builder.appName(app_name).getOrCreate()
+    if mode == "connect":
+        return _connect_session(settings, app_name=app_name)
+    return _start_local(settings, app_name=app_name, extra={})
+
+
+def on_platform(environment: Mapping[str, str]) -> bool:
+    """Tell whether a Databricks cluster or serverless environment runs this process."""
+    return any(environment.get(name) for name in _PLATFORM_VARIABLES)
+
+
+def core_count(settings: SessionSettings) -> int:
+    """Return the cores to use: those of the setting, else all that this process may run on."""
+    if settings.cores:
+        return settings.cores
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _connect_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
+    remote = settings.remote or "local"
+    local = _LOCAL.match(remote)
+    if local is None:
+        return _connect_to(remote, app_name=app_name)
+    if local.group(1) and local.group(1) != "*":
+        settings = settings.model_copy(update={"cores": int(local.group(1))})
+    port = free_port()
+    os.environ["SPARK_LOCAL_REMOTE"] = "1"
+    _start_local(
+        settings,
+        app_name=app_name,
+        extra={
+            "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+            "spark.connect.grpc.binding.port": str(port),
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.sql.artifact.isolation.enabled": "true",
+            "spark.sql.artifact.isolation.alwaysApplyClassloader": "true",
+        },
+    )
+    return _connect_to(f"sc://127.0.0.1:{port}", app_name=app_name)
+
+
+def _connect_to(remote: str, *, app_name: str) -> SparkSession:
+    try:
+        from pyspark.sql.connect.session import SparkSession as RemoteSession
+    except ImportError as error:
+        raise EnvironmentProblem(
+            f"The Spark Connect client lacks a package ({error.name or error}): {INSTALL_LINE}."
+        ) from error
+    from pyspark.errors import PySparkException
+
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    try:
+        spark = RemoteSession.builder.remote(remote).appName(app_name).getOrCreate()
+        logger.info("connected to Spark %s", spark.version)
+    except PySparkException as error:
+        raise EnvironmentProblem(
+            f"No Spark Connect server answers at session.remote {remote!r}: start it, or correct the address."
+        ) from error
+    return spark
+
+
+def _start_local(settings: SessionSettings, *, app_name: str, extra: Mapping[str, str]) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    _prepare_environment()
+    cores = core_count(settings)
+    builder = SparkSession.builder.master(f"local[{cores}]").appName(app_name)
+    for key, value in (local_options(settings, cores=cores) | dict(extra)).items():
+        builder = builder.config(key, value)
+    with _captured_stderr() as log:
+        try:
+            return builder.getOrCreate()
+        except (PySparkException, RuntimeError) as error:
+            raise EnvironmentProblem(_explain(log)) from error
+
+
+def _prepare_environment() -> None:
+    java = find_java()
+    if java is None:
+        raise EnvironmentProblem(remedy())
+    os.environ["JAVA_HOME"] = str(java.home)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[IO[bytes]]:
+    """Send file descriptor 2 to a temporary file, which the JVM started meanwhile inherits.
+
+    The JVM prints warnings that no log setting reaches, and Ivy its downloads; a failure is explained from them.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        saved = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield log
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _explain(log: IO[bytes]) -> str:
+    log.seek(0)
+    text = log.read().decode("utf-8", errors="replace")
+    if "unresolved dependency" in text or "UNRESOLVED DEPENDENCIES" in text:
+        return (
+            "Delta's jars are not on this machine and could not be downloaded from Maven Central: connect to the "
+            "network once (a proxy goes into JAVA_TOOL_OPTIONS), or put delta-spark and delta-storage of the "
+            "installed delta-spark version into pyspark's jars folder."
+        )
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reason = next((line for line in lines if "Exception" in line or "Error" in line), lines[-1] if lines else "")
+    return f"Spark did not start. The JVM said: {reason[:400] or 'nothing'}. Check session.memory and Java."

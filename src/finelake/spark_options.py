@@ -1,0 +1,112 @@
+"""Options of a local Spark session that runs Delta, and the Delta jars that belong to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib import metadata, resources
+from pathlib import Path
+
+from finelake.config.settings import SessionSettings
+from finelake.errors import EnvironmentProblem
+
+SCALA = "2.13"
+INSTALL_LINE = "pip install 'finelake[local]'"
+
+
+def installed_version(distribution: str) -> str:
+    """Return the version of an installed distribution; EnvironmentProblem names the pip line where it is absent."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError as error:
+        raise EnvironmentProblem(
+            f"The package {distribution} is not installed, and a local Spark session needs it: {INSTALL_LINE}."
+        ) from error
+
+
+def minor(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version."""
+    major, second, *_ = version.split(".")
+    return int(major), int(second)
+
+
+def delta_artifact(*, spark: str, delta: str) -> str:
+    """Return Delta's Maven artifact; from Delta 4.1 its name carries the Spark version (delta/pip_utils.py)."""
+    if minor(delta) < (4, 1):
+        return f"delta-spark_{SCALA}"
+    return f"delta-spark_{'.'.join(str(part) for part in minor(spark))}_{SCALA}"
+
+
+def jar_folders(home: Path, spark_home: Path) -> tuple[Path, ...]:
+    """Return the folders that earlier resolutions fill: beside pyspark, and Ivy's flat jar folders."""
+    return (spark_home / "jars", *sorted(home.glob(".ivy2*/jars"), reverse=True))
+
+
+def find_delta_jars(*, artifact: str, delta: str, folders: Iterable[Path], repository: Path) -> tuple[Path, ...] | None:
+    """Return Delta's two jars from one folder or a local Maven repository, or None.
+
+    Spark itself ships the third dependency (antlr4-runtime).
+    """
+    names = (artifact, "delta-storage")
+    for folder in folders:
+        for prefix in ("io.delta_", ""):
+            jars = tuple(folder / f"{prefix}{name}-{delta}.jar" for name in names)
+            if all(jar.is_file() for jar in jars):
+                return jars
+    jars = tuple(repository / "io" / "delta" / name / delta / f"{name}-{delta}.jar" for name in names)
+    return jars if all(jar.is_file() for jar in jars) else None
+
+
+def delta_options() -> dict[str, str]:
+    """Return the options that load Delta: jars found on this machine, else coordinates that Spark downloads."""
+    import pyspark
+
+    spark, delta = installed_version("pyspark"), installed_version("delta-spark")
+    artifact = delta_artifact(spark=spark, delta=delta)
+    spark_home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    jars = find_delta_jars(
+        artifact=artifact,
+        delta=delta,
+        folders=jar_folders(Path.home(), spark_home),
+        repository=Path.home() / ".m2" / "repository",
+    )
+    options = {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    }
+    if jars is None:
+        return options | {"spark.jars.packages": f"io.delta:{artifact}:{delta}"}
+    if all(jar.parent == spark_home / "jars" for jar in jars):
+        return options
+    return options | {"spark.jars": ",".join(str(jar) for jar in jars)}
+
+
+def log_configuration() -> Path:
+    """Return the log4j2 file that keeps a local session quiet."""
+    return Path(str(resources.files("finelake") / "log4j2.properties"))
+
+
+def local_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
+    """Return the options of a local session; the small ones are for tables of up to some millions of rows.
+
+    Delta's and Spark's own defaults are made for clusters: 200 shuffle partitions and 50 snapshot partitions
+    make a short local run wait for empty tasks.
+    """
+    partitions = settings.shuffle_partitions or cores * 2
+    options = {
+        "spark.driver.memory": settings.memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_configuration().as_uri()}",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),
+        "spark.databricks.delta.snapshotPartitions": "2",
+    }
+    if settings.warehouse:
+        options["spark.sql.warehouse.dir"] = settings.warehouse
+    return options | delta_options()
