@@ -1,0 +1,167 @@
+"""Having both models answer all items, in bounded parallel, each question paid once.
+
+Answers that the run has in its table are not asked again. New ones are recorded while others are still under way,
+`evaluation.record_every` at a time or after half a minute, so a killed process loses at most those.
+Refusals cost nothing and may pass, so they are recorded only when all is answered: a run that ended because too
+many were refused asks those again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Protocol
+
+import openai
+
+from finelake.config.settings import Evaluation
+from finelake.errors import ServiceError
+from finelake.evaluation.asking import Answer, Pace, Question, ask
+
+logger = logging.getLogger(__name__)
+
+_RECORD_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerProgress:
+    """How far the answering is: questions of both models, how many came from the table, how many failed."""
+
+    done: int
+    total: int
+    reused: int
+    failed: int
+
+
+AnswerObserver = Callable[[AnswerProgress], None]
+
+
+class AnswerStore(Protocol):
+    """Where answers are kept between runs of the process."""
+
+    def read(self) -> dict[str, Answer]: ...
+
+    def record(self, answers: Sequence[Answer]) -> None: ...
+
+
+def collect_answers(
+    client: openai.OpenAI,
+    questions: Iterable[Question],
+    *,
+    store: AnswerStore,
+    evaluation: Evaluation,
+    observer: AnswerObserver | None = None,
+) -> dict[str, Answer]:
+    """Give the answer to each question, by key; equal questions are asked once.
+
+    Raises ServiceError when more than `max_failed_share` of a model's answers failed, or the service refuses all.
+    Whatever ends it, every billed answer that has arrived is recorded first.
+    """
+    distinct = {question.key: question for question in questions}
+    known = {key: answer for key, answer in store.read().items() if key in distinct}
+    ledger = _Ledger(distinct, known, store=store, evaluation=evaluation, observer=observer)
+    pace = Pace()
+    pool = ThreadPoolExecutor(max_workers=evaluation.concurrency, thread_name_prefix="finelake-answers")
+    window = evaluation.concurrency + evaluation.record_every
+    futures: set[Future[Answer]] = set()
+    try:
+        for question in (question for key, question in distinct.items() if key not in known):
+            futures.add(pool.submit(ask, client, question, pace=pace, evaluation=evaluation))
+            if len(futures) >= window:
+                futures = ledger.take_finished(futures)
+        while futures:
+            futures = ledger.take_finished(futures)
+        ledger.close()
+    finally:
+        pace.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+        ledger.rescue(futures)
+    return ledger.answers
+
+
+class _Ledger:
+    """The answers so far, those not yet recorded, and the count of failures."""
+
+    def __init__(
+        self,
+        questions: dict[str, Question],
+        known: dict[str, Answer],
+        *,
+        store: AnswerStore,
+        evaluation: Evaluation,
+        observer: AnswerObserver | None,
+    ) -> None:
+        self.answers = dict(known)
+        self._asked = Counter(question.model for question in questions.values())
+        self._total = len(questions)
+        self._reused = len(known)
+        self._store = store
+        self._evaluation = evaluation
+        self._observer = observer
+        self._billed: list[Answer] = []
+        self._unbilled: list[Answer] = []
+        self._recorded_at = time.monotonic()
+        self._tell()
+
+    def take_finished(self, futures: set[Future[Answer]]) -> set[Future[Answer]]:
+        """Wait for at least one answer, take in all that are there, and give the rest."""
+        finished, waiting = wait(futures, return_when=FIRST_COMPLETED)
+        for future in finished:
+            self._take(future.result())
+        self._tell()
+        self._stop_when_too_many_failed()
+        if len(self._billed) >= self._evaluation.record_every or self._is_due():
+            self._record_billed()
+        return waiting
+
+    def close(self) -> None:
+        """Record what is left, the failures too. Raises ServiceError when there are too many of these."""
+        self._stop_when_too_many_failed()
+        self._billed += self._unbilled
+        self._unbilled = []
+        self._record_billed()
+
+    def rescue(self, futures: set[Future[Answer]]) -> None:
+        """Record the billed answers that had arrived when the work was broken off."""
+        for future in futures:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._take(future.result())
+        self._record_billed()
+
+    def _take(self, answer: Answer) -> None:
+        if answer.key not in self.answers:
+            self.answers[answer.key] = answer
+            (self._billed if answer.billed else self._unbilled).append(answer)
+
+    def _record_billed(self) -> None:
+        if self._billed:
+            self._store.record(self._billed)
+            logger.info("Recorded %d answers, %d of %d done.", len(self._billed), len(self.answers), self._total)
+        self._billed = []
+        self._recorded_at = time.monotonic()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._recorded_at > _RECORD_SECONDS
+
+    def _stop_when_too_many_failed(self) -> None:
+        failed = [answer for answer in self.answers.values() if answer.error is not None]
+        for model, count in Counter(answer.model for answer in failed).items():
+            if count > self._evaluation.max_failed_share * self._asked[model]:
+                codes = Counter(str(answer.error) for answer in failed if answer.model == model)
+                told = ", ".join(f"{code}: {times}" for code, times in sorted(codes.items()))
+                raise ServiceError(
+                    f"Model {model} failed to answer {count} of {self._asked[model]} test prompts ({told}); at most "
+                    f"{self._evaluation.max_failed_share:.0%} may fail (evaluation.max_failed_share). Look the codes "
+                    f"up at the service, change the data or the limit, and run the same again: answers are kept."
+                )
+
+    def _tell(self) -> None:
+        if self._observer is not None:
+            failed = sum(answer.error is not None for answer in self.answers.values())
+            self._observer(
+                AnswerProgress(done=len(self.answers), total=self._total, reused=self._reused, failed=failed)
+            )

@@ -1,0 +1,116 @@
+"""Evaluation items: the prompts of the test split and the replies that people gave to them.
+
+An item's prompt is everything before the last trained assistant message of an example, with the system prompt
+and the tools of training; its reference is that message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from finelake.config.settings import Evaluation
+from finelake.errors import InputError
+from finelake.evaluation.replies import Reply, reply_from_message
+from finelake.tables.contracts import checked
+from finelake.tables.names import EXAMPLES, TableRef
+from finelake.tables.reading import read_table
+
+logger = logging.getLogger(__name__)
+
+SPLIT = "test"
+_REQUEST_KEYS = ("tools", "parallel_tool_calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt and its reference. `request` holds what a chat request takes: messages, and tools where given."""
+
+    conversation_id: str
+    group_key: str
+    request: Mapping[str, Any]
+    reference: Reply
+
+
+def item_from_line(line: str, *, conversation_id: str, group_key: str) -> Item | None:
+    """Cut a JSONL line before its last trained assistant message; None when it has none, or nothing before it.
+
+    `weight` belongs to training files, not to chat requests, and is left out of the prompt.
+    """
+    example = json.loads(line)
+    messages = example["messages"]
+    trained = [at for at, message in enumerate(messages) if _is_trained(message)]
+    if not trained or trained[-1] == 0:
+        return None
+    last = trained[-1]
+    prompt = [{key: value for key, value in message.items() if key != "weight"} for message in messages[:last]]
+    request = {"messages": prompt} | {key: example[key] for key in _REQUEST_KEYS if example.get(key)}
+    return Item(
+        conversation_id=conversation_id,
+        group_key=group_key,
+        request=request,
+        reference=reply_from_message(messages[last]),
+    )
+
+
+def read_items(spark: SparkSession, examples: TableRef, *, limit: int, version: int | None = None) -> list[Item]:
+    """Give the first `limit` items of the test split in the published order, at a version when given.
+
+    Examples without a trained assistant message after a prompt are left out and counted in the log.
+    Raises InputError when the table is missing, breaks its contract, or gives no item.
+    """
+    frame = checked(read_table(spark, examples, version=version), EXAMPLES)
+    items = [item for item in map(_item, _first_rows(frame, limit)) if item is not None]
+    if not items:
+        raise InputError(
+            f"Table {examples} has no example in the {SPLIT} split to compare models on. "
+            f"Raise splits.{SPLIT} or add conversations, then curate again."
+        )
+    return items
+
+
+def payload(item: Item, *, model: str, evaluation: Evaluation) -> dict[str, Any]:
+    """Build the chat request that asks `model` (a deployment or model name) an item."""
+    options: dict[str, Any] = {
+        "model": model,
+        evaluation.length_parameter: evaluation.max_tokens,
+        "seed": evaluation.seed,
+    }
+    if evaluation.temperature is not None:
+        options["temperature"] = evaluation.temperature
+    return options | dict(item.request)
+
+
+def payload_key(request: Mapping[str, Any]) -> str:
+    """Give the SHA-256 of a chat request, the model's name included, whatever the order of its keys."""
+    text = json.dumps(request, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _is_trained(message: Mapping[str, Any]) -> bool:
+    return message.get("role") == "assistant" and message.get("weight", 1) != 0
+
+
+def _first_rows(frame: DataFrame, limit: int) -> list[Row]:
+    return (
+        frame.where(F.col("split") == SPLIT)
+        .orderBy("sort_key", "conversation_id")
+        .limit(limit)
+        .select("conversation_id", "group_key", "line")
+        .collect()
+    )
+
+
+def _item(row: Row) -> Item | None:
+    group_key = row["group_key"] or row["conversation_id"]
+    item = item_from_line(row["line"], conversation_id=row["conversation_id"], group_key=group_key)
+    if item is None:
+        logger.warning("Conversation %s has no trained reply after a prompt: not evaluated.", row["conversation_id"])
+    return item
