@@ -1,0 +1,1 @@
+"""Exact token counts: the engines, and the formula from encoded texts to messages and examples."""
