@@ -233,13 +233,17 @@ class Service(Section):
 
 
 class Training(Section):
-    """The fine-tuning job. Ranges: OpenAI's API specification; suffix: Azure's (at most 40 characters)."""
+    """The fine-tuning job. Ranges: OpenAI's API specification; suffix: Azure's (at most 40 characters).
+
+    The same data and settings never make a second job; counting `attempt` up asks for another one all the same.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=50)] | Literal["auto"] = "auto"
     batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     learning_rate_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     suffix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    attempt: PositiveInt = 1
     training_type: Literal["standard", "globalStandard", "developerTier"] = "globalStandard"
     poll_seconds: Annotated[float, Field(gt=0)] = 10.0
     deadline_hours: Annotated[float, Field(gt=0)] = 24.0

@@ -16,6 +16,9 @@ from finelake.services.contact import Contact
 from finelake.services.deployments import Deployments
 from finelake.services.paging import walk
 
+Token = Callable[[], str]
+"""A function that gives a bearer token which is valid now."""
+
 _PAGE = 100
 
 
@@ -35,6 +38,16 @@ class FineTuningService(ABC):
     @abstractmethod
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give the part of a job's request that differs between services (for `extra_body`)."""
+
+    def greet(self) -> None:
+        """Ask for one page of files, so that a wrong address or key is known before anything is done.
+
+        Raises ServiceError.
+        """
+        with self.contact.doing("listing uploaded files"):
+            page = self.client.files.list(purpose="fine-tune")
+        if not isinstance(getattr(page, "data", None), list):
+            raise self.contact.not_the_api()
 
     def files(self) -> Iterator[FileObject]:
         """Give the files uploaded for fine-tuning, newest first where the service sorts."""
@@ -78,9 +91,6 @@ def chosen_hyperparameters(training: Training) -> dict[str, Any]:
 def supervised(training: Training) -> dict[str, Any]:
     """Give the `method` of a supervised job."""
     return {"type": "supervised", "supervised": {"hyperparameters": chosen_hyperparameters(training)}}
-
-
-Token = Callable[[], str]
 
 
 def _after(after: str | None) -> dict[str, Any]:

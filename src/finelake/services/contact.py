@@ -30,6 +30,9 @@ class Contact:
             yield
         except openai.OpenAIError as error:
             raise self.explain(error, action) from None
+        except (AttributeError, ValueError):
+            # The SDK trips over a web page where it expects JSON.
+            raise self.not_the_api() from None
 
     def explain(self, error: openai.OpenAIError, action: str) -> ServiceError:
         """Say what happened while `action`, and what to do."""
@@ -37,9 +40,13 @@ class Contact:
             return ServiceError(f"{self._connection(error)} It happened while {action}.")
         if isinstance(error, openai.APIStatusError):
             return ServiceError(self._status(error, action))
+        return self.not_the_api()
+
+    def not_the_api(self) -> ServiceError:
+        """Say that something answered, but not the API."""
         return ServiceError(
-            f"The answer of the service at {self.endpoint} could not be understood while {action} "
-            f"({type(error).__name__}). Check that service.endpoint, service.kind and service.api fit together."
+            f"What answers at {self.endpoint} does not speak this API. Check that service.endpoint (the resource's "
+            f"address without a path), service.kind and service.api fit together."
         )
 
     def _connection(self, error: openai.APIConnectionError) -> str:

@@ -1,0 +1,83 @@
+"""The published files, read through their manifest and verified before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finelake.errors import InputError
+from finelake.publish import MANIFEST, read_manifest
+
+_CURATE = "Run `finelake curate` again"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One published file. `sha256` in hex; `tokens` as the target model counts them."""
+
+    split: str
+    path: Path
+    bytes: int
+    sha256: str
+    examples: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The published files of one curation, and the model that their tokens were counted for."""
+
+    model: str
+    train: DataFile
+    validation: DataFile
+    test: DataFile
+
+
+def read_training_data(folder: Path) -> TrainingData:
+    """Read the manifest of a published folder and verify its files byte by byte.
+
+    Raises InputError when the folder is not published, or a file is missing or differs from the manifest.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(
+            f"{folder} has no {MANIFEST}, so there is nothing published to train on. Run `finelake curate` first, or "
+            f"correct output.folder."
+        )
+    try:
+        files = {split: _file(folder, split, manifest["files"][split]) for split in ("train", "validation", "test")}
+        model = str(manifest["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / MANIFEST} lacks or garbles {error}. {_CURATE} to write it anew.") from None
+    for file in files.values():
+        _verify(file)
+    return TrainingData(model=model, **files)
+
+
+def _file(folder: Path, split: str, entry: dict[str, Any]) -> DataFile:
+    return DataFile(
+        split=split,
+        path=folder / str(entry["file"]),
+        bytes=int(entry["bytes"]),
+        sha256=str(entry["sha256"]),
+        examples=int(entry["examples"]),
+        tokens=int(entry["tokens"]),
+    )
+
+
+def _verify(file: DataFile) -> None:
+    try:
+        size = file.path.stat().st_size
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{file.path} is listed in {MANIFEST} but cannot be read ({type(error).__name__}). {_CURATE}."
+        ) from None
+    if size != file.bytes or digest != file.sha256:
+        raise InputError(
+            f"{file.path} is not the file that was published: found {size} bytes with SHA-256 {digest[:16]}…, expected "
+            f"{file.bytes} bytes with {file.sha256[:16]}…. {_CURATE}; edit the source table, not the files."
+        )

@@ -1,0 +1,137 @@
+"""The training run: each step recorded before the next begins, so that a second start goes on where the first was.
+
+The run id is derived from data, model, settings and resource: the same configuration finds its own run, and the
+service is looked through before anything that costs is asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from finelake.config.models import load_catalogue
+from finelake.config.settings import Settings
+from finelake.services.connect import connect
+from finelake.tables import names
+from finelake.tables.names import table_ref
+from finelake.tables.runs import RunLog
+from finelake.training import identity
+from finelake.training.check import check_data, check_model
+from finelake.training.clock import Clock
+from finelake.training.data import read_training_data
+from finelake.training.outcome import TrainingOutcome
+from finelake.training.progress import Progress
+from finelake.training.steps import (
+    BASE,
+    DEPLOY,
+    JOB,
+    SMOKE,
+    STEPS,
+    UPLOAD,
+    WATCH,
+    RunContext,
+    deploy_base,
+    deploy_tuned,
+    tuned_model,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    spark: SparkSession, settings: Settings, *, clock: Clock | None = None, progress: Progress | None = None
+) -> TrainingOutcome:
+    """Train and deploy on the published files of `settings.output`, or go on with a run that was begun.
+
+    A finished run returns its outcome; a deployment that expired since is made again. Ctrl-C leaves the remote job
+    running. Raises ConfigError, InputError and ServiceError with place and remedy.
+    """
+    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    model = catalogue.find(settings.model)
+    data = read_training_data(Path(settings.output.folder))
+    check_model(data, settings=settings, model=model, counted_for=catalogue.find(data.model))
+    check_data(data, settings=settings, limits=catalogue.limits)
+    run = identity.run_id(data, settings=settings, model=model)
+    with connect(settings.service) as service:
+        service.greet()
+        if service.deployments is not None:
+            service.deployments.find(identity.tuned_deployment(settings, run=run))
+        context = RunContext(
+            spark=spark,
+            settings=settings,
+            service=service,
+            data=data,
+            model=model,
+            longest_suffix=catalogue.limits.max_suffix_chars,
+            log=RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run),
+            clock=clock or Clock(),
+            progress=progress or Progress(),
+        )
+        if context.log.result(SMOKE) is not None:
+            return _finished_before(context)
+        _go_on(context)
+        return _outcome(context, finished_before=False)
+
+
+def _go_on(context: RunContext) -> None:
+    for step in STEPS:
+        if context.log.result(step.name) is not None:
+            context.progress.finished(step.name, "recorded by an earlier start")
+            continue
+        context.progress.started(step.name, step.title)
+        try:
+            record = step.work(context)
+        except KeyboardInterrupt:
+            _say_how_to_go_on(context)
+            raise
+        context.log.record_result(step.name, record)
+        context.progress.finished(step.name, "recorded")
+        if step.name == WATCH:
+            tuned_model(context)
+
+
+def _say_how_to_go_on(context: RunContext) -> None:
+    job = context.log.result(JOB)
+    if job is None:
+        logger.warning("Stopped. Run the same again to go on with run %s.", context.log.run_id)
+    elif context.log.result(WATCH) is None:
+        logger.warning(
+            "Stopped watching. Job %s goes on at %s: run the same again to go on from here, or cancel the job there.",
+            job["job_id"],
+            context.service.contact.endpoint,
+        )
+    else:
+        logger.warning("Stopped after job %s. Run the same again to go on with its deployment.", job["job_id"])
+
+
+def _finished_before(context: RunContext) -> TrainingOutcome:
+    """Give a finished run's outcome; Developer tier deployments live 24 hours, so see that they are still there."""
+    context.progress.noted(f"run {context.log.run_id} was finished before; nothing is uploaded or trained again")
+    deployments = context.service.deployments
+    if deployments is not None:
+        for recorded, work in ((DEPLOY, deploy_tuned), (BASE, deploy_base)):
+            name = context.recorded(recorded)["name"]
+            if deployments.find(name) is None:
+                context.progress.noted(f"deployment {name} is gone and is made again")
+                work(context)
+    return _outcome(context, finished_before=True)
+
+
+def _outcome(context: RunContext, *, finished_before: bool) -> TrainingOutcome:
+    files, ended = context.recorded(UPLOAD), context.recorded(WATCH)
+    return TrainingOutcome(
+        run_id=context.log.run_id,
+        job_id=context.recorded(JOB)["job_id"],
+        model=context.settings.model,
+        fine_tuned_model=tuned_model(context),
+        deployment=context.recorded(DEPLOY)["name"],
+        base_deployment=context.recorded(BASE)["name"],
+        training_file_id=files["train"],
+        validation_file_id=files["validation"],
+        checkpoints=tuple(ended["checkpoints"]),
+        trained_tokens=ended["trained_tokens"],
+        seconds=ended["seconds"],
+        finished_before=finished_before,
+    )

@@ -1,0 +1,242 @@
+"""The steps of a training run: each does its work at the service and gives what is recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from openai.types.fine_tuning import FineTuningJob
+from pyspark.sql import SparkSession
+
+from finelake.config.models import ModelInfo
+from finelake.config.settings import Settings
+from finelake.errors import FinelakeError
+from finelake.services.base import FineTuningService
+from finelake.services.deployments import ModelAddress, Target
+from finelake.tables.runs import RunLog
+from finelake.training import identity
+from finelake.training.clock import Clock
+from finelake.training.data import TrainingData
+from finelake.training.deploy import ensure_deployed, wait_until_answers
+from finelake.training.events import Measurement
+from finelake.training.failure import explain_end
+from finelake.training.job import JobRequest, ensure_job
+from finelake.training.patience import Patience
+from finelake.training.progress import Progress
+from finelake.training.results import parse_results
+from finelake.training.smoke import chat
+from finelake.training.telemetry import Telemetry, checkpoint_of
+from finelake.training.upload import ensure_uploaded
+from finelake.training.watch import watch_job
+
+Record = dict[str, Any]
+
+UPLOAD, JOB, WATCH, DEPLOY, BASE, SMOKE = "upload", "job", "watch", "deploy", "base", "smoke"
+
+_SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every step of one run works with."""
+
+    spark: SparkSession
+    settings: Settings
+    service: FineTuningService
+    data: TrainingData
+    model: ModelInfo
+    longest_suffix: int
+    log: RunLog
+    clock: Clock
+    progress: Progress
+
+    @property
+    def patience(self) -> Patience:
+        """How to ask the service again."""
+        return Patience(contact=self.service.contact, clock=self.clock, pause=self.settings.training.poll_seconds)
+
+    def recorded(self, step: str) -> Record:
+        """Give what a step recorded; steps run in order, so it is there for every step before the current one."""
+        record = self.log.result(step)
+        if record is None:
+            raise FinelakeError(f"Step {step} of run {self.log.run_id} was asked for before it was done.")
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step: its name in the run log, what it does in words, and the work."""
+
+    name: str
+    title: str
+    work: Callable[[RunContext], Record]
+
+
+def upload(context: RunContext) -> Record:
+    """Upload the train and validation files, or find them uploaded."""
+    return {
+        file.split: ensure_uploaded(
+            context.service,
+            file,
+            name=identity.upload_name(context.settings, file),
+            patience=context.patience,
+            progress=context.progress,
+        )
+        for file in (context.data.train, context.data.validation)
+    }
+
+
+def create_job(context: RunContext) -> Record:
+    """Create the fine-tuning job, or find the one that an earlier start created."""
+    settings, files = context.settings, context.recorded(UPLOAD)
+    request = JobRequest(
+        model=settings.model,
+        training_file=files["train"],
+        validation_file=files["validation"],
+        run=context.log.run_id,
+        suffix=identity.job_suffix(settings, run=context.log.run_id, longest=context.longest_suffix),
+        seed=settings.training.seed,
+        body=context.service.job_body(settings.training),
+    )
+    tried_before = context.log.intent(JOB) is not None
+    if not tried_before:
+        context.log.record_intent(JOB, {"suffix": request.suffix, "model": request.model, "files": files})
+    job = ensure_job(context.service, request, patience=context.patience, tried_before=tried_before)
+    context.progress.noted(f"fine-tuning job {job.id} ({job.status})")
+    return {"job_id": job.id}
+
+
+def watch(context: RunContext) -> Record:
+    """Watch the job to its end and keep what it told in Delta, before the end is recorded."""
+    training, job_id = context.settings.training, context.recorded(JOB)["job_id"]
+    began = context.clock.now()
+    watched = watch_job(
+        context.service,
+        job_id,
+        examples=context.data.train.examples,
+        deadline_seconds=training.deadline_hours * 3600.0,
+        patience=context.patience,
+        progress=context.progress,
+    )
+    job = watched.job
+    telemetry = Telemetry(context.spark, context.settings.tables, run_id=context.log.run_id, job_id=job_id)
+    telemetry.record_events(watched.events, _results(context, job))
+    found = context.patience.ask(
+        lambda: list(context.service.checkpoints(job_id)), action=f"reading the checkpoints of {job_id}"
+    )
+    checkpoints = sorted((checkpoint_of(item) for item in found), key=lambda item: item.measured.step)
+    telemetry.record_checkpoints(checkpoints)
+    return {
+        "status": str(job.status),
+        "fine_tuned_model": job.fine_tuned_model,
+        "trained_tokens": job.trained_tokens,
+        "seconds": _seconds(job, context.clock.now() - began),
+        "checkpoints": [item.model for item in checkpoints],
+        "error": _error(job),
+    }
+
+
+def deploy_tuned(context: RunContext) -> Record:
+    """Deploy the tuned model and wait until it answers. Raises ServiceError when the job did not succeed."""
+    settings = context.settings
+    tuned = tuned_model(context)
+    name = tuned
+    if context.service.deployments is not None:
+        name = identity.tuned_deployment(settings, run=context.log.run_id)
+        address = identity.tuned_address(tuned, context.model)
+        _deploy(context, name, address, sku=settings.deployment.sku, may_replace=True)
+    _wait(context, name)
+    return {"name": name}
+
+
+def deploy_base(context: RunContext) -> Record:
+    """See that the model before tuning answers too; on Azure it needs a deployment of its own."""
+    settings = context.settings
+    name = settings.model
+    if context.service.deployments is not None:
+        name = identity.base_deployment(settings)
+        address = identity.base_address(settings, context.model)
+        _deploy(context, name, address, sku=settings.deployment.base_sku, may_replace=False)
+    _wait(context, name)
+    return {"name": name}
+
+
+def send_test_chats(context: RunContext) -> Record:
+    """Send test chats to the tuned model."""
+    chats = chat(
+        context.service,
+        context.recorded(DEPLOY)["name"],
+        config=context.settings.evaluation,
+        test_file=context.data.test.path,
+        patience=context.patience,
+    )
+    empty = sum(item.is_empty for item in chats)
+    context.progress.noted(f"{len(chats)} test chats answered, {empty} of them empty")
+    return {"chats": [item.as_record() for item in chats]}
+
+
+def tuned_model(context: RunContext) -> str:
+    """Give the tuned model of the ended job. Raises ServiceError that explains why there is none."""
+    ended, job_id = context.recorded(WATCH), context.recorded(JOB)["job_id"]
+    if ended["status"] != _SUCCEEDED or not ended["fine_tuned_model"]:
+        raise explain_end(job_id, ended["status"], ended["error"])
+    return str(ended["fine_tuned_model"])
+
+
+STEPS = (
+    Step(UPLOAD, "upload training and validation file", upload),
+    Step(JOB, "create the fine-tuning job", create_job),
+    Step(WATCH, "watch the job", watch),
+    Step(DEPLOY, "deploy the tuned model", deploy_tuned),
+    Step(BASE, "see that the base model answers", deploy_base),
+    Step(SMOKE, "send test chats", send_test_chats),
+)
+
+
+def _deploy(context: RunContext, name: str, address: ModelAddress, *, sku: str, may_replace: bool) -> None:
+    if context.service.deployments is None:
+        return
+    ensure_deployed(
+        context.service.deployments,
+        Target(name=name, model=address, sku=sku, capacity=context.settings.deployment.capacity),
+        may_replace=may_replace,
+        timeout_seconds=context.settings.deployment.ready_timeout_seconds,
+        patience=context.patience,
+        progress=context.progress,
+    )
+
+
+def _wait(context: RunContext, name: str) -> None:
+    wait_until_answers(
+        context.service,
+        name,
+        length_parameter=context.settings.evaluation.length_parameter,
+        timeout_seconds=context.settings.deployment.ready_timeout_seconds,
+        patience=context.patience,
+        progress=context.progress,
+    )
+
+
+def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:
+    if job.status != _SUCCEEDED or not job.result_files:
+        return []
+    file_id = job.result_files[0]
+    content = context.patience.ask(
+        lambda: context.service.client.files.content(file_id).read(),
+        action=f"reading result file {file_id}",
+        fresh=True,
+    )
+    return parse_results(content)
+
+
+def _seconds(job: FineTuningJob, watched: float) -> float:
+    finished = job.finished_at
+    return float(finished - job.created_at) if finished is not None and finished >= job.created_at else watched
+
+
+def _error(job: FineTuningJob) -> Record | None:
+    error = job.error
+    if error is None or not error.message:
+        return None
+    return {"code": error.code, "message": error.message, "param": error.param}
