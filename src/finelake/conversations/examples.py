@@ -86,11 +86,9 @@ class Example:
     undefined: list[str]
 
 
-_DEFAULT = ExamplePolicy()
-
-
-def build_example(repaired: Repaired, *, policy: ExamplePolicy = _DEFAULT) -> Example:
+def build_example(repaired: Repaired, *, policy: ExamplePolicy | None = None) -> Example:
     """Build the example of a kept conversation; the messages of `repaired` stay untouched."""
+    policy = policy or ExamplePolicy()
     messages, weights, positions = _with_system_prompt(repaired, policy.system)
     trained = _trained(messages, weights, policy.train)
     if not all(trained[n] for n, message in enumerate(messages) if message["role"] == ASSISTANT):

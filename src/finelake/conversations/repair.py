@@ -11,14 +11,14 @@ from finelake.conversations.structure import assemble, check_authors
 from finelake.conversations.text import check_text
 from finelake.conversations.turns import Decision, Fate, Repaired, RepairPolicy, TurnRow
 
-_DEFAULT = RepairPolicy()
 
-
-def repair(turns: Sequence[TurnRow], *, policy: RepairPolicy = _DEFAULT) -> Repaired:
+def repair(turns: Sequence[TurnRow], *, policy: RepairPolicy | None = None) -> Repaired:
     """Repair one conversation; never raises on what the turns hold, and does not depend on their order in the list.
 
-    Where the order is not sound or a role is unknown, the rules that look at one turn still report.
+    Where the order is not sound, a role is unknown or a call cannot be read, the rules that look at one turn still
+    report, and those that need the whole conversation do not.
     """
+    policy = policy or RepairPolicy()
     ordered = order_turns(turns, policy=policy)
     calls = read_calls(ordered.turns, ordered.positions, fields=policy.tool_fields)
     decisions = ordered.decisions
@@ -26,12 +26,12 @@ def repair(turns: Sequence[TurnRow], *, policy: RepairPolicy = _DEFAULT) -> Repa
     unknown = check_authors(ordered)
     decisions += unknown
     decisions += calls.decisions
-    if ordered.sound and not unknown:
+    if ordered.sound and not unknown and not calls.decisions:
         return _assemble(ordered, calls, policy)
     return _quarantined(ordered, decisions)
 
 
-def repair_conversation(value: str | None, *, policy: RepairPolicy = _DEFAULT) -> Repaired:
+def repair_conversation(value: str | None, *, policy: RepairPolicy | None = None) -> Repaired:
     """Repair a conversation that is one JSON text (OpenAI chat or ShareGPT); see `layouts.read_conversation`."""
     read = read_conversation(value)
     if read.decisions:
