@@ -1,0 +1,47 @@
+"""The base models the service knows.
+
+Sources: training context per example and model list, Azure "Fine-tuning models" tables of late 2025 and March 2026;
+inference context, the models' public descriptions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseModel:
+    """One base model; both context limits are in tokens."""
+
+    id: str
+    alias: str
+    version: str
+    training_context: int
+    context: int
+    learning_rate_multiplier: float
+    encoding: str = "o200k_base"
+
+
+def _model(alias: str, version: str, *, training: int, context: int, rate: float) -> BaseModel:
+    return BaseModel(
+        id=f"{alias}-{version}",
+        alias=alias,
+        version=version,
+        training_context=training,
+        context=context,
+        learning_rate_multiplier=rate,
+    )
+
+
+BASE_MODELS = (
+    _model("gpt-4.1", "2025-04-14", training=65_536, context=1_047_576, rate=1.0),
+    _model("gpt-4.1-mini", "2025-04-14", training=65_536, context=1_047_576, rate=1.0),
+    _model("gpt-4.1-nano", "2025-04-14", training=32_768, context=1_047_576, rate=0.1),
+    _model("gpt-4o", "2024-08-06", training=65_536, context=128_000, rate=1.0),
+    _model("gpt-4o-mini", "2024-07-18", training=65_536, context=128_000, rate=1.0),
+)
+
+
+def find_base_model(name: str) -> BaseModel | None:
+    """Find a base model by its dated id or its alias without a date."""
+    return next((model for model in BASE_MODELS if name in (model.id, model.alias)), None)

@@ -1,0 +1,65 @@
+"""Which model names exist: base models, tuned models of succeeded jobs, and checkpoints that can be deployed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from finelake.emulator.catalogue import BaseModel, find_base_model
+from finelake.emulator.jobspec import JobSpec
+from finelake.emulator.state import Store
+from finelake.emulator.wire import Plane
+
+KEPT_CHECKPOINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that can be used: its base model and, when tuned, the job and the step it was taken at."""
+
+    name: str
+    base: BaseModel
+    job_id: str | None
+    step: int | None
+
+
+class ModelRegistry:
+    """Resolve model names within a plane."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, plane: Plane, name: str) -> KnownModel | None:
+        """Find a model by base id, alias, tuned name, checkpoint name or checkpoint id."""
+        base = find_base_model(name)
+        if base is not None:
+            return KnownModel(base.id, base, None, None)
+        job = self._store.row(
+            "SELECT * FROM jobs WHERE tuned_name = ? AND plane = ? AND status = 'succeeded'", (name, plane)
+        )
+        if job is not None:
+            return self._tuned(plane, name, str(job["id"]), int(job["total_steps"]), str(job["spec"]))
+        return self._checkpoint(plane, name)
+
+    def tuned_names(self, plane: Plane) -> list[tuple[str, str, float]]:
+        """Return name, base name and time of the tuned models, newest first."""
+        rows = self._store.rows(
+            "SELECT * FROM jobs WHERE plane = ? AND status = 'succeeded' ORDER BY seq DESC", (plane,)
+        )
+        return [(row["tuned_name"], JobSpec.from_json(row["spec"]).model, row["finished_at"]) for row in rows]
+
+    def _checkpoint(self, plane: Plane, name: str) -> KnownModel | None:
+        row = self._store.row(
+            "SELECT c.*, j.spec AS spec,"
+            " (SELECT COUNT(*) FROM checkpoints n WHERE n.job_id = c.job_id AND n.seq > c.seq) AS newer"
+            " FROM checkpoints c JOIN jobs j ON j.id = c.job_id"
+            " WHERE (c.name = ? OR c.id = ?) AND j.plane = ? AND j.status <> 'failed'",
+            (name, name, plane),
+        )
+        if row is None or row["newer"] >= KEPT_CHECKPOINTS:
+            return None
+        return self._tuned(plane, str(row["name"]), str(row["job_id"]), int(row["step"]), str(row["spec"]))
+
+    def _tuned(self, plane: Plane, name: str, job_id: str, step: int, spec: str) -> KnownModel | None:
+        parent = self.find(plane, JobSpec.from_json(spec).model)
+        base = parent.base if parent is not None else find_base_model(JobSpec.from_json(spec).model.split(".ft-")[0])
+        return None if base is None else KnownModel(name, base, job_id, step)

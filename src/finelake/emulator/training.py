@@ -1,0 +1,238 @@
+"""Train one job, block by block, so that the service can be killed at any moment and go on where it was.
+
+A block ends at the first step, every tenth, every epoch's end and the last step. What a block measured is committed
+in one transaction. A job that is started again first learns the recorded steps anew, without scoring, in the order
+that its seed gives; so it ends with the numbers of an unbroken run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from finelake.emulator.chatfile import read_examples
+from finelake.emulator.clock import Clock
+from finelake.emulator.files import FileService
+from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
+from finelake.emulator.learner import NgramModel, Score
+from finelake.emulator.metrics import StepMetrics, metrics_of, results_csv
+from finelake.emulator.narration import end_events, start_events, step_event
+from finelake.emulator.plan import REPORT_EVERY, auto_batch_size, auto_epochs
+from finelake.emulator.registry import ModelRegistry
+from finelake.emulator.state import Store
+from finelake.emulator.tokens import Stream, count_example, encoder, stream
+from finelake.emulator.wire import Json, new_id
+
+logger = logging.getLogger(__name__)
+
+MAX_TOKENS_TIMES_EPOCHS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    model: NgramModel
+    training: list[Stream]
+    validation: list[Stream]
+
+
+class Trainer:
+    """Run jobs; `stopping` ends a run at the next block when the service shuts down."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        jobs: JobService,
+        files: FileService,
+        models: ModelRegistry,
+        training_seconds: float,
+        stopping: threading.Event,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._jobs = jobs
+        self._files = files
+        self._models = models
+        self._training_seconds = training_seconds
+        self._stopping = stopping
+
+    def run(self, job: JobRecord) -> None:
+        """Train a job until it succeeds, is paused or cancelled, or the service stops."""
+        logger.info("job %s: rehearsal of %s starts at step %d", job.id, job.spec.model, job.last_step)
+        for key, text in start_events(job):
+            self._jobs.add_event(job.id, key, text)
+        job = self._begin(job)
+        if job.billed_tokens is not None and job.billed_tokens > MAX_TOKENS_TIMES_EPOCHS:
+            self._jobs.fail(
+                job.id,
+                code="jsonlValidationFailed",
+                message=f"Tokens times epochs are {job.billed_tokens}; allowed are {MAX_TOKENS_TIMES_EPOCHS}.",
+                param="training_file",
+            )
+            return
+        material = self._material(job)
+        batches = job.plan.batches()
+        for batch in islice(batches, job.last_step):
+            material.model.learn(material.training[place] for place in batch)
+        if self._train(job, material, batches):
+            self._succeed(job)
+
+    def _begin(self, job: JobRecord) -> JobRecord:
+        if job.examples is not None:
+            return job
+        known = self._models.find(job.plane, job.spec.model)
+        if known is None:
+            raise ValueError("the base model of the job is gone")
+        encoding = encoder(known.base.encoding)
+        examples = read_examples(self._jobs.training_path(job.id))
+        epochs = job.spec.epochs or auto_epochs(len(examples))
+        batch = min(job.spec.batch_size or auto_batch_size(len(examples)), len(examples))
+        limit = known.base.training_context
+        billed = epochs * sum(min(limit, count_example(example, encoding=encoding)) for example in examples)
+        begun = replace(job, examples=len(examples), epochs=epochs, batch_size=batch, billed_tokens=billed)
+        self._store.write(
+            "UPDATE jobs SET examples = ?, epochs = ?, batch_size = ?, total_steps = ?, billed_tokens = ?,"
+            " started_at = ? WHERE id = ?",
+            (len(examples), epochs, batch, begun.plan.total_steps, billed, self._clock.now(), job.id),
+        )
+        return self._jobs.get(job.plane, job.id)
+
+    def _material(self, job: JobRecord) -> _Material:
+        model = NgramModel()
+        known = self._models.find(job.plane, job.spec.model)
+        if known is None:
+            raise ValueError("the base model of the job is gone")
+        if known.job_id is not None and known.step is not None:
+            parent = self._jobs.get(job.plane, known.job_id)
+            earlier = self._material(parent)
+            model = earlier.model
+            for batch in islice(parent.plan.batches(), known.step):
+                model.learn(earlier.training[place] for place in batch)
+        encoding = encoder(known.base.encoding)
+        limit = known.base.training_context
+        path = self._jobs.validation_path(job.id)
+        return _Material(
+            model,
+            [
+                stream(e["messages"], encoding=encoding, limit=limit)
+                for e in read_examples(self._jobs.training_path(job.id))
+            ],
+            [stream(e["messages"], encoding=encoding, limit=limit) for e in read_examples(path)]
+            if path.exists()
+            else [],
+        )
+
+    def _train(self, job: JobRecord, material: _Material, batches: Iterator[list[int]]) -> bool:
+        """Do the steps that are left; False when the job is to stop before its end."""
+        block: list[StepMetrics] = []
+        began, first = self._clock.now(), job.last_step
+        for step, batch in enumerate(batches, start=job.last_step + 1):
+            chosen = [material.training[place] for place in batch]
+            score = material.model.score(chosen)
+            material.model.learn(chosen)
+            block.append(StepMetrics(step, score.loss, score.accuracy))
+            if not job.plan.reports(step):
+                continue
+            self._wait_until(began + self._training_seconds * (step - first) / job.plan.total_steps)
+            if self._stopping.is_set():
+                return False
+            if not self._finish_block(job, material, block):
+                return False
+            block = []
+        return True
+
+    def _finish_block(self, job: JobRecord, material: _Material, block: list[StepMetrics]) -> bool:
+        """Measure, commit, and tell whether the job goes on."""
+        pausing = self._status(job) == "pausing"
+        full = pausing or block[-1].step in job.plan.epoch_ends()
+        block[-1] = measured = _validate(material, block[-1], batch_size=job.plan.batch_size, full=full)
+        with self._store.transaction():
+            status = self._status(job)
+            if status not in ACTIVE:
+                return False
+            self._record(job, block)
+            if full:
+                self._add_checkpoint(job, measured)
+            if pausing:
+                self._store.write("UPDATE jobs SET status = 'paused' WHERE id = ?", (job.id,))
+                self._jobs.add_event(job.id, f"paused at step {measured.step}", f"Job paused at step {measured.step}.")
+        return not pausing
+
+    def _record(self, job: JobRecord, block: list[StepMetrics]) -> None:
+        for done in block:
+            self._store.write(
+                "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    job.id,
+                    done.step,
+                    done.train_loss,
+                    done.train_accuracy,
+                    done.valid_loss,
+                    done.valid_accuracy,
+                    done.full_valid_loss,
+                    done.full_valid_accuracy,
+                ),
+            )
+        last = block[-1]
+        self._store.write("UPDATE jobs SET last_step = ? WHERE id = ?", (last.step, job.id))
+        if last.step == 1 or last.step % REPORT_EVERY == 0:
+            text, data = step_event(job, last)
+            self._jobs.add_event(job.id, f"step {last.step}", text, data=data)
+
+    def _add_checkpoint(self, job: JobRecord, metrics: StepMetrics) -> None:
+        last = metrics.step == job.plan.total_steps
+        name = job.tuned_name if last else f"{job.tuned_name}:ckpt-step-{metrics.step}"
+        values: Json = metrics.view()
+        self._store.write(
+            "INSERT OR IGNORE INTO checkpoints (id, job_id, step, name, created_at, metrics) VALUES (?, ?, ?, ?, ?, ?)",
+            (new_id("ftchkpt-", job.plane), job.id, metrics.step, name, self._clock.now(), json.dumps(values)),
+        )
+        if job.plane == "openai":
+            self._jobs.add_event(job.id, f"checkpoint {metrics.step}", f"Checkpoint created at step {metrics.step}")
+
+    def _succeed(self, job: JobRecord) -> None:
+        rows = self._store.rows("SELECT * FROM steps WHERE job_id = ? ORDER BY step", (job.id,))
+        content = results_csv([metrics_of(row) for row in rows])
+        with self._store.transaction():
+            changed = self._store.write(
+                "UPDATE jobs SET status = 'succeeded', finished_at = ?"
+                " WHERE id = ? AND status IN ('running', 'pausing')",
+                (self._clock.now(), job.id),
+            )
+            if changed:
+                self._files.add_result(job.plane, job.result_file, content)
+                for key, text in end_events(job):
+                    self._jobs.add_event(job.id, key, text)
+        logger.info("job %s: rehearsal ended after %d steps", job.id, len(rows))
+
+    def _status(self, job: JobRecord) -> str:
+        row = self._store.row("SELECT status FROM jobs WHERE id = ?", (job.id,))
+        return "deleted" if row is None else str(row["status"])
+
+    def _wait_until(self, moment: float) -> None:
+        seconds = self._clock.wall_seconds(moment - self._clock.now())
+        if seconds > 0:
+            self._stopping.wait(seconds)
+
+
+def _validate(material: _Material, metrics: StepMetrics, *, batch_size: int, full: bool) -> StepMetrics:
+    """Add the loss of a batch of validation examples, taken in turn, and with `full` that of all of them."""
+    examples = material.validation
+    if not examples:
+        return metrics
+    start = (metrics.step - 1) * batch_size
+    batch = [examples[place % len(examples)] for place in range(start, start + min(batch_size, len(examples)))]
+    score = material.model.score(batch)
+    whole = material.model.score(examples) if full else Score()
+    return replace(
+        metrics,
+        valid_loss=score.loss,
+        valid_accuracy=score.accuracy,
+        full_valid_loss=whole.loss,
+        full_valid_accuracy=whole.accuracy,
+    )
