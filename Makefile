@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS ?= local,emulator,dev
+EXTRAS ?= local,emulator,databricks,dev
 PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 

@@ -10,12 +10,12 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 
 # No pyspark, delta-spark, databricks-connect or pandera[pyspark] here: a runtime brings its own Spark, and a second
-# one breaks the session. scripts/check_runtime_pins.py proves that nothing below changes a package a runtime pins.
+# one breaks the session. No databricks-sdk either: every runtime has the one that fits its protobuf.
+# scripts/check_runtime_pins.py proves that nothing below changes a package a runtime pins.
 REQUIREMENTS = [
     "azure-identity>=1.19",
     "azure-mgmt-cognitiveservices>=14",
     "click>=8.1",
-    "databricks-sdk>=0.49",
     "numpy>=1.26",
     "openai>=2.0,<2.29",  # 2.29 asks for a newer typing-extensions than DBR 17.3 LTS and serverless 5 pin
     "pandas>=2.2,<3",  # Spark 4.0 does not support pandas 3, whose default string type differs
@@ -27,8 +27,9 @@ REQUIREMENTS = [
     "rouge-score>=0.1.2",
     "sacrebleu>=2.4",
     "scipy>=1.13",
-    "tiktoken>=0.13",
+    "tiktoken>=0.12",
     "toktok-rs>=0.3",
+    "typeguard>=4,<4.4.3",  # pandera brings it; later ones ask for a newer typing-extensions than those runtimes pin
 ]
 
 EMULATOR = ["fastapi>=0.115", "python-multipart>=0.0.12", "uvicorn>=0.32"]
@@ -38,6 +39,7 @@ EXTRAS = {
     "local": ["delta-spark>=4.0.1,<4.1", "pyspark[connect]>=4.0.1,<4.1"],
     "spark41": ["delta-spark>=4.4,<4.5", "pyspark[connect]>=4.1,<4.2"],
     "spark42": ["delta-spark>=4.4,<4.5", "pyspark[connect]>=4.2,<4.3"],
+    "databricks": ["databricks-sdk>=0.49"],
     "emulator": EMULATOR,
     "dev": [
         "hypothesis>=6.100",
