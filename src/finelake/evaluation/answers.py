@@ -16,11 +16,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
-import openai
-
 from finelake.config.settings import Evaluation
 from finelake.errors import ServiceError
-from finelake.evaluation.asking import Answer, Pace, Question, ask
+from finelake.evaluation.asking import Answer, ClientSource, Pace, Question, ask
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ class AnswerStore(Protocol):
 
 
 def collect_answers(
-    client: openai.OpenAI,
+    client: ClientSource,
     questions: Iterable[Question],
     *,
     store: AnswerStore,

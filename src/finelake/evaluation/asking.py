@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -23,6 +23,8 @@ from finelake.errors import ServiceError
 from finelake.evaluation.replies import Reply, reply_from_message
 
 Role = Literal["base", "tuned"]
+ClientSource = Callable[[], openai.OpenAI]
+"""Gives the SDK's client; called before each request, so that an Entra token in it can be fresh."""
 
 _SDK_RETRIES = 2
 _UNREACHABLE_SECONDS = 60.0
@@ -95,12 +97,11 @@ class Pace:
         self._ended.set()
 
 
-def ask(client: openai.OpenAI, question: Question, *, pace: Pace, evaluation: Evaluation) -> Answer:
+def ask(client: ClientSource, question: Question, *, pace: Pace, evaluation: Evaluation) -> Answer:
     """Ask until there is an answer or a failure of this question.
 
     Raises ServiceError when the service refuses in a way that would meet all questions, or stays away.
     """
-    patient = client.with_options(timeout=evaluation.request_timeout_seconds, max_retries=_SDK_RETRIES)
     first = time.monotonic()
     tries = 0
     while True:
@@ -108,7 +109,7 @@ def ask(client: openai.OpenAI, question: Question, *, pace: Pace, evaluation: Ev
         tries += 1
         asked = time.monotonic()
         try:
-            completion = patient.chat.completions.create(**question.payload)
+            completion = _patient(client(), evaluation).chat.completions.create(**question.payload)
         except openai.RateLimitError as error:
             _wait_or_raise(error, question, pace=pace, waited=asked - first, tries=tries, evaluation=evaluation)
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
@@ -119,7 +120,7 @@ def ask(client: openai.OpenAI, question: Question, *, pace: Pace, evaluation: Ev
             return _failure(question, "timeout", seconds=time.monotonic() - asked)
         except openai.APIConnectionError as error:
             if asked - first > _UNREACHABLE_SECONDS:
-                _unreachable(error, client)
+                _unreachable(error, client())
             pace.hold(_backoff(tries))
         except ValueError:
             return _failure(question, "answer_unreadable", seconds=time.monotonic() - asked)
@@ -136,6 +137,10 @@ def retry_after(error: openai.APIStatusError) -> float | None:
             continue
         return max(0.0, seconds)
     return None
+
+
+def _patient(client: openai.OpenAI, evaluation: Evaluation) -> openai.OpenAI:
+    return client.with_options(timeout=evaluation.request_timeout_seconds, max_retries=_SDK_RETRIES)
 
 
 def _answer(question: Question, completion: object, *, seconds: float) -> Answer:

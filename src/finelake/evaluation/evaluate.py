@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import openai
 from pyspark.sql import SparkSession
 
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 from finelake.evaluation.answer_table import AnswerTable
 from finelake.evaluation.answers import AnswerObserver, collect_answers
-from finelake.evaluation.asking import Answer, Role
+from finelake.evaluation.asking import Answer, ClientSource, Role
 from finelake.evaluation.prompts import read_items
 from finelake.evaluation.report import write_reports
 from finelake.evaluation.results import Evaluation, ExamplesRead, ModelAnswers, Tokens
@@ -30,7 +29,7 @@ def evaluate(
     spark: SparkSession,
     settings: Settings,
     *,
-    client: openai.OpenAI,
+    client: ClientSource,
     tuned: str,
     base: str,
     run_id: str,
@@ -39,6 +38,7 @@ def evaluate(
 ) -> Evaluation:
     """Compare the deployments `tuned` and `base` (model names at OpenAI) on the test split.
 
+    `client` gives the SDK's client and is called before each request.
     Reads the examples table (at `examples_version`, else the newest); writes the tables `answers` and `scores`
     and `comparison.json` and `comparison.md` in the output folder. Called again with the same run id it asks only
     what has no recorded answer yet, and gives the same result.

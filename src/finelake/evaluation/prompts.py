@@ -51,7 +51,7 @@ def item_from_line(line: str, *, conversation_id: str, group_key: str) -> Item |
         return None
     last = trained[-1]
     prompt = [{key: value for key, value in message.items() if key != "weight"} for message in messages[:last]]
-    request = {"messages": prompt} | {key: example[key] for key in _REQUEST_KEYS if example.get(key)}
+    request = {"messages": prompt} | {key: example[key] for key in _REQUEST_KEYS if example.get(key) not in (None, [])}
     return Item(
         conversation_id=conversation_id,
         group_key=group_key,

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from finelake import __version__
+from finelake.errors import OutputError
 from finelake.evaluation.metrics import METRICS
 from finelake.evaluation.results import Evaluation, ModelAnswers
 from finelake.evaluation.statistics import Interval, PairedDifference
@@ -97,11 +98,16 @@ def _guards(evaluation: Evaluation) -> str:
 
 
 def _write_whole(file: Path, text: str) -> None:
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(text, encoding="utf-8", newline="\n")
             unfinished.replace(file)
-        finally:
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written ({error.strerror}). Set output.folder to a folder.") from None
+    finally:
+        if unfinished.parent.is_dir():
             unfinished.unlink(missing_ok=True)
