@@ -179,9 +179,7 @@ def _with_system_prompt(
 
 
 def _trained(messages: Sequence[Message], weights: Sequence[int | None], train: TrainPolicy) -> list[bool]:
-    trained = [
-        message["role"] == ASSISTANT and weight != 0 for message, weight in zip(messages, weights, strict=True)
-    ]
+    trained = [message["role"] == ASSISTANT and weight != 0 for message, weight in zip(messages, weights, strict=True)]
     if train == "last" and True in trained:
         last = len(trained) - 1 - trained[::-1].index(True)
         return [n == last for n in range(len(trained))]

@@ -166,9 +166,7 @@ def _no_order(turns: Sequence[TurnRow]) -> Ordered:
 def _check_index_against_time(ordered: Ordered) -> None:
     placed = [(position, ordered.turns[position].get("i")) for position in ordered.positions]
     indexed = [(position, index) for position, index in placed if index is not None]
-    backwards = [
-        later for (_, before), (later, after) in pairwise(indexed) if after < before
-    ]
+    backwards = [later for (_, before), (later, after) in pairwise(indexed) if after < before]
     if backwards and ordered.sound:
         ordered.sound = False
         ordered.decisions.append(decision(TURN_ORDER_AMBIGUOUS, backwards, value="index_against_time"))
@@ -193,11 +191,7 @@ def _check_clock(ordered: Ordered, policy: RepairPolicy) -> None:
         (position, time) for position in ordered.positions if (time := ordered.turns[position].get("t")) is not None
     ]
     tolerance = policy.clock_skew_tolerance_seconds * _MICROSECONDS
-    steps = [
-        (later, before - after)
-        for (_, before), (later, after) in pairwise(stamped)
-        if before - after > tolerance
-    ]
+    steps = [(later, before - after) for (_, before), (later, after) in pairwise(stamped) if before - after > tolerance]
     if steps:
         largest = max(back for _, back in steps) / _MICROSECONDS
         ordered.decisions.append(

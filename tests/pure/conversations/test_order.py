@@ -21,7 +21,11 @@ def texts(turns: list[TurnRow]) -> list[str | None]:
 
 TIED: dict[str, list[TurnRow]] = {
     "index wins over time": [{"i": 0, "t": 30, "x": "a"}, {"i": 1, "t": 20, "x": "b"}, {"i": 2, "t": 10, "x": "c"}],
-    "time decides within an index": [{"i": 0, "t": 9, "x": "a"}, {"i": 1, "t": 1, "x": "b"}, {"i": 1, "t": 2, "x": "c"}],
+    "time decides within an index": [
+        {"i": 0, "t": 9, "x": "a"},
+        {"i": 1, "t": 1, "x": "b"},
+        {"i": 1, "t": 2, "x": "c"},
+    ],
     "time alone": [{"t": 1, "x": "a"}, {"t": 2, "x": "b"}, {"t": 3, "x": "c"}],
     "time where an index is missing": [{"i": 0, "t": 1, "x": "a"}, {"t": 2, "x": "b"}, {"i": 2, "t": 3, "x": "c"}],
     "index decides within a time": [{"i": 0, "t": 1, "x": "a"}, {"i": 1, "t": 1, "x": "b"}, {"t": 2, "x": "c"}],

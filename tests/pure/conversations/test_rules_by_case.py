@@ -77,9 +77,7 @@ def case(code: str, kind: str, turns: Sequence[TurnRow], *expected: str, **polic
 CASES = [
     case("turn_duplicate", "pass", talk(U, A, U, A)),
     case("turn_duplicate", "fail", [*talk(U, A), {"i": 1, **A}], "turn_duplicate:merge"),
-    case(
-        "turn_duplicate", "fail", [{"t": 1, **U}, {"t": 2, **A}, {"t": 2, **A}], "turn_duplicate:merge"
-    ),
+    case("turn_duplicate", "fail", [{"t": 1, **U}, {"t": 2, **A}, {"t": 2, **A}], "turn_duplicate:merge"),
     case("turn_duplicate", "missing", [U, A, A], "turn_order_ambiguous:quarantine"),
     case("turn_order_ambiguous", "pass", [{"t": 2, **A}, {"t": 1, **U}]),
     case("turn_order_ambiguous", "pass", [{"i": 1, "t": 2, **A}, {"i": 1, "t": 1, **U}]),
@@ -169,9 +167,7 @@ CASES = [
     case("assistant_leading", "fail", talk(S, A, U, A), "assistant_leading:trim"),
     case("assistant_leading", "fail", talk(ASK, GOT, A, U, A), "assistant_leading:trim"),
     case("assistant_leading", "fail", talk(A, U, A), "assistant_leading:keep", assistant_leading="keep"),
-    case(
-        "assistant_leading", "fail", talk(A, U, A), "assistant_leading:quarantine", assistant_leading="quarantine"
-    ),
+    case("assistant_leading", "fail", talk(A, U, A), "assistant_leading:quarantine", assistant_leading="quarantine"),
     case("assistant_leading", "missing", talk(row("assistant", None), U, A), "turn_empty:trim"),
     case("user_trailing", "pass", talk(U, A)),
     case("user_trailing", "fail", talk(U, A, U, U), "user_trailing:trim"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from finelake.conversations.repair import repair
-from finelake.conversations.turns import RepairPolicy, Repaired, ToolFields, TurnRow
+from finelake.conversations.turns import Repaired, RepairPolicy, ToolFields, TurnRow
 
 
 def fixed(*turns: TurnRow, **policy: Any) -> Repaired:
@@ -97,7 +97,9 @@ def test_a_call_with_its_results_on_the_turn_expands() -> None:
 
 
 def test_a_generated_id_keeps_clear_of_ids_in_the_data() -> None:
-    calls = '[{"name":"f","results":1},{"id":"call_1_1","name":"f","results":2},{"id":"call_1_1","name":"f","results":3}]'
+    calls = (
+        '[{"name":"f","results":1},{"id":"call_1_1","name":"f","results":2},{"id":"call_1_1","name":"f","results":3}]'
+    )
     repaired = fixed(USER, {"r": "assistant", "x": "Done.", "c": calls})
     ids = [call["id"] for call in repaired.messages[1]["tool_calls"]]
     assert ids == ["call_1_1_2", "call_1_1", "call_1_3"]
