@@ -17,6 +17,11 @@ CHECKPOINTS = "checkpoints"
 ANSWERS = "answers"
 SCORES = "scores"
 
+# Columns that `finelake ingest` adds to a raw table.
+ROW_PROBLEM = "_row_problem"
+ROW_TEXT = "_row_text"
+SOURCE_FILE = "_source_file"
+
 
 @dataclass(frozen=True, slots=True)
 class TableRef:

@@ -1,0 +1,1 @@
+"""The one Python pass over conversations: repair, chat format, token counts, row checks."""

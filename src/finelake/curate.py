@@ -1,0 +1,236 @@
+"""Curation: raw rows in, published training files out. `curate` is the pipeline, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from finelake import __version__
+from finelake.annotate.one_pass import annotate
+from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
+from finelake.annotate.row_checks import load_schemas
+from finelake.config.models import ModelCatalogue, load_catalogue
+from finelake.config.settings import Settings
+from finelake.conversations.assemble import assemble, loose_rows
+from finelake.conversations.mapping import check_source, map_rows
+from finelake.conversations.tools import infer_tools
+from finelake.decide import decided, examples_of, ledger_of, quarantine_of
+from finelake.errors import InputError
+from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
+from finelake.rules.registry import RULES, fingerprint
+from finelake.tables import names
+from finelake.tables.balance import Balance, check_balance
+from finelake.tables.contracts import checked
+from finelake.tables.names import TableRef, source_ref, table_ref
+from finelake.tables.reading import latest_version, read_table
+from finelake.tables.writing import overwrite
+from finelake.tokens.engine import select_engine
+
+logger = logging.getLogger(__name__)
+
+
+class CurationObserver(Protocol):
+    """Told when a step begins and when it has ended."""
+
+    def step_started(self, step: str) -> None: ...
+
+    def step_finished(self, step: str, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What a curation gave: counts, files, tables with their versions, seconds a step."""
+
+    run_id: str
+    folder: Path
+    balance: Balance
+    files: dict[str, PublishedFile]
+    rules: dict[str, dict[str, Any]]
+    tables: dict[str, dict[str, Any]]
+    seconds: dict[str, float] = field(default_factory=dict)
+    up_to_date: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the steps of one curation share."""
+
+    spark: SparkSession
+    settings: Settings
+    catalogue: ModelCatalogue
+    source: TableRef
+    version: int
+    run_id: str
+    observer: CurationObserver | None
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        if self.observer:
+            self.observer.step_started(name)
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
+        logger.info("curate run=%s step=%s seconds=%.1f", self.run_id, name, self.seconds[name])
+        if self.observer:
+            self.observer.step_finished(name, self.seconds[name])
+
+    def write(self, name: str, frame: DataFrame) -> DataFrame:
+        """Write one of finelake's tables and read back what was written, both against its contract."""
+        table = table_ref(self.settings.tables, name)
+        version = overwrite(checked(frame, name), table, run_id=self.run_id)
+        self.written[name] = {"table": str(table), "version": version}
+        return checked(read_table(self.spark, table, version=version), name)
+
+
+def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserver | None = None) -> Curation:
+    """Curate the source table at one version and publish the splits.
+
+    The same input, settings and package version give the same run id and the same bytes; a run whose published
+    folder is already whole is not repeated. Raises InputError when the source does not fit its mapping or fewer
+    examples are left than the service accepts, BalanceError when rows are unaccounted for.
+    """
+    run = _begin(spark, settings, observer)
+    finished = _already_published(run)
+    if finished is not None:
+        return finished
+    with run.step("read"):
+        raw = read_table(spark, run.source, version=run.version)
+        check_source(raw, settings.source)
+        rows_in = raw.count()
+        if rows_in == 0:
+            raise InputError(f"Table {run.source} is empty at version {run.version}. Load rows with `finelake ingest`.")
+        mapped = map_rows(raw, settings.source)
+        plan = plan_pass(settings, run.catalogue, _tools(run, mapped))
+        load_schemas(plan.row_schemas)
+    with run.step("annotate"):
+        assembled = assemble(mapped, layout=settings.source.layout, max_turns=settings.conversations.max_turns)
+        annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
+    with run.step("decide"):
+        fingerprints = _fingerprints(settings, plan)
+        loose = loose_rows(mapped)
+        rows = decided(annotated, duplicates=settings.duplicates, splits=settings.splits)
+        examples = run.write(names.EXAMPLES, examples_of(rows, run_id=run.run_id))
+        aside = quarantine_of(
+            rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
+        )
+        quarantine = run.write(names.QUARANTINE, aside)
+        ledger = run.write(names.LEDGER, ledger_of(rows, loose, run_id=run.run_id, fingerprints=fingerprints))
+    with run.step("balance"):
+        balance = check_balance(rows_in, ledger=ledger, examples=examples, quarantine=quarantine)
+        rules = _rule_counts(ledger, fingerprints)
+        _require_enough(run, examples, balance)
+    with run.step("publish"):
+        files = publish(examples, config=settings.output)
+        write_manifest(_manifest(run, plan, balance, rules, files), folder=Path(settings.output.folder))
+    return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
+
+
+def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> _Run:
+    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    source = source_ref(settings.source.table)
+    version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
+    run_id = _run_id(settings, catalogue, source, version)
+    return _Run(spark, settings, catalogue, source, version, run_id, observer)
+
+
+def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int) -> str:
+    sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
+    content = settings.model_dump(mode="json", include={*sections, "duplicates", "splits"})
+    tools = settings.examples.tools.file
+    content |= {
+        "model": catalogue.find(settings.model).model_dump(mode="json"),
+        "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
+        "table": str(source),
+        "version": version,
+        "finelake": __version__,
+    }
+    return _short_hash(content)
+
+
+def _short_hash(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _already_published(run: _Run) -> Curation | None:
+    folder = Path(run.settings.output.folder)
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
+        return None
+    files = {split: PublishedFile(**item) for split, item in manifest["files"].items()}
+    return Curation(
+        run.run_id, folder, Balance(**manifest["balance"]), files, manifest["rules"], manifest["tables"], up_to_date=True
+    )
+
+
+def _tools(run: _Run, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
+    tools, source = run.settings.examples.tools, run.settings.source
+    if tools.include == "none":
+        return {}
+    if tools.file:
+        return read_tool_file(Path(tools.file))
+    if source.layout == "conversations" or source.columns.tool_calls is None:
+        return {}
+    limit = run.catalogue.limits.max_tools_per_request
+    return infer_tools(mapped, fields=source.tool_call_fields, max_tools=limit)
+
+
+def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
+    governing: dict[str, object] = {
+        **plan.repair.settings(),
+        "max_per_example": plan.limits.tokens,
+        "salt": settings.splits.salt,
+        "exact": settings.duplicates.exact,
+    }
+    return {code: fingerprint(rule, governing) for code, rule in sorted(RULES.items())}
+
+
+def _rule_counts(ledger: DataFrame, fingerprints: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    counted = ledger.groupBy("reason", "action").agg(F.count_distinct("conversation_id").alias("n"), F.count("*").alias("all"))
+    counts: dict[str, dict[str, Any]] = {}
+    for row in counted.orderBy("reason", "action").collect():
+        entry = counts.setdefault(row["reason"], {"count": 0, "fingerprint": fingerprints.get(row["reason"])})
+        entry["action"] = row["action"]
+        entry["count"] = max(entry["count"], row["n"] or row["all"])
+    return counts
+
+
+def _require_enough(run: _Run, examples: DataFrame, balance: Balance) -> None:
+    needed = run.catalogue.limits.min_training_examples
+    found = examples.where(F.col("split") == "train").count()
+    if found < needed:
+        raise InputError(
+            f"{found} training examples are left of {balance.conversations} conversations; the service needs {needed}. "
+            f"Table {run.written[names.LEDGER]['table']} says why each was set aside; `finelake why ID` tells one story."
+        )
+
+
+def _manifest(
+    run: _Run, plan: PassPlan, balance: Balance, rules: dict[str, dict[str, Any]], files: dict[str, PublishedFile]
+) -> dict[str, Any]:
+    engine = select_engine(plan.encoding, plan.engine)
+    return {
+        "finelake": __version__,
+        "run_id": run.run_id,
+        "config_hash": _short_hash(run.settings.model_dump(mode="json")),
+        "model": run.catalogue.find(run.settings.model).id,
+        "encoding": plan.encoding,
+        "token_engine": engine.name,
+        "source": {"table": str(run.source), "version": run.version, "rows": balance.rows_in},
+        "tables": run.written,
+        "files": describe(files),
+        "rules": rules,
+        "balance": balance.as_dict(),
+    }

@@ -1,0 +1,1 @@
+"""Relations between conversations: which are duplicates of which."""

@@ -1,0 +1,38 @@
+"""Exact duplicates: conversations whose trained text is the same after normalisation."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from finelake.rules.registry import Rule, register
+
+DUPLICATE_EXACT = register(
+    Rule(
+        code="duplicate_exact",
+        step="duplicates",
+        action="merge",
+        summary="What would be trained equals another conversation's after normalisation; the kept one's id is recorded.",
+        policy_key="exact",
+    )
+)
+
+
+def exact_duplicates(candidates: DataFrame) -> DataFrame:
+    """Find conversations to merge, from columns conversation_id, dedup_key and first_at.
+
+    Gives conversation_id string and kept_id string, one row a conversation that is not the kept one. The kept one is
+    the earliest (unknown times last), then the smallest id: a total order, so the choice is the same on every run.
+    """
+    rank = F.struct(F.col("first_at").isNull(), F.col("first_at"), F.col("conversation_id"))
+    keys = candidates.select("conversation_id", "dedup_key", "first_at")
+    kept = (
+        keys.groupBy("dedup_key")
+        .agg(F.min(rank).getField("conversation_id").alias("kept_id"), F.count(F.lit(1)).alias("copies"))
+        .where(F.col("copies") > 1)
+    )
+    return (
+        keys.join(kept, on="dedup_key", how="inner")
+        .where(F.col("conversation_id") != F.col("kept_id"))
+        .select("conversation_id", "kept_id")
+    )

@@ -1,0 +1,176 @@
+"""The contract of each Delta table: a pandera schema of names and types, checked on what is read and written.
+
+Only the schema is checked here, which starts no Spark job; rows are checked once, in the Python pass.
+"""
+
+from __future__ import annotations
+
+import pandera.pyspark as pa
+import pyspark.sql.types as T
+from pandera.config import ValidationDepth, config_context
+from pyspark.sql import DataFrame
+
+from finelake.errors import InputError
+from finelake.tables import names
+
+_STRINGS = T.ArrayType(T.StringType())
+_INTS = T.ArrayType(T.IntegerType())
+_METADATA = T.MapType(T.StringType(), T.StringType())
+
+DECISION = T.StructType(
+    [
+        T.StructField("step", T.StringType()),
+        T.StructField("action", T.StringType()),
+        T.StructField("reason", T.StringType()),
+        T.StructField("turns", _INTS),
+        T.StructField("value", T.StringType()),
+        T.StructField("threshold", T.StringType()),
+    ]
+)
+
+MESSAGE = T.StructType(
+    [
+        T.StructField("role", T.StringType()),
+        T.StructField("content", T.StringType()),
+        T.StructField("name", T.StringType()),
+        T.StructField(
+            "tool_calls",
+            T.ArrayType(
+                T.StructType(
+                    [
+                        T.StructField("id", T.StringType()),
+                        T.StructField("type", T.StringType()),
+                        T.StructField(
+                            "function",
+                            T.StructType(
+                                [T.StructField("name", T.StringType()), T.StructField("arguments", T.StringType())]
+                            ),
+                        ),
+                    ]
+                )
+            ),
+        ),
+        T.StructField("tool_call_id", T.StringType()),
+        T.StructField("weight", T.IntegerType()),
+    ]
+)
+
+# DQX's result struct (databrickslabs/dqx, schema/dq_result_schema.py), so that its dashboards read our quarantine.
+DQX_RESULT = T.StructType(
+    [
+        T.StructField("name", T.StringType()),
+        T.StructField("message", T.StringType()),
+        T.StructField("columns", _STRINGS),
+        T.StructField("filter", T.StringType()),
+        T.StructField("function", T.StringType()),
+        T.StructField("run_time", T.TimestampType()),
+        T.StructField("run_id", T.StringType()),
+        T.StructField("user_metadata", _METADATA),
+        T.StructField("rule_fingerprint", T.StringType()),
+        T.StructField("rule_set_fingerprint", T.StringType()),
+        T.StructField("skipped", T.BooleanType()),
+    ]
+)
+
+
+class Described(pa.DataFrameModel):
+    """What is known of a conversation beside its turns; shared by annotated and examples."""
+
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    rows_in: T.LongType = pa.Field(nullable=True)
+    user_id: T.StringType = pa.Field(nullable=True)
+    agent_ids: _STRINGS = pa.Field(nullable=True)
+    origins: _STRINGS = pa.Field(nullable=True)
+    language: T.StringType = pa.Field(nullable=True)
+    metadata: _METADATA = pa.Field(nullable=True)
+    first_at: T.TimestampType = pa.Field(nullable=True)
+    last_at: T.TimestampType = pa.Field(nullable=True)
+    line: T.StringType = pa.Field(nullable=True)
+    turns_in: T.IntegerType = pa.Field(nullable=True)
+    kept: T.IntegerType = pa.Field(nullable=True)
+    merged: T.IntegerType = pa.Field(nullable=True)
+    trimmed: T.IntegerType = pa.Field(nullable=True)
+    duplicate: T.IntegerType = pa.Field(nullable=True)
+    message_count: T.IntegerType = pa.Field(nullable=True)
+    tokens: T.LongType = pa.Field(nullable=True)
+    trained_tokens: T.LongType = pa.Field(nullable=True)
+    tool_tokens: T.LongType = pa.Field(nullable=True)
+    message_tokens: _INTS = pa.Field(nullable=True)
+    dedup_key: T.StringType = pa.Field(nullable=True)
+
+
+class Annotated(Described):
+    """One row a conversation, with everything the Python pass found; `line` is null where `reasons` is not empty."""
+
+    reasons: _STRINGS = pa.Field(nullable=True)
+    decisions: T.ArrayType(DECISION) = pa.Field(nullable=True)
+    payload: T.StringType = pa.Field(nullable=True)
+
+
+class Examples(Described):
+    """The curated examples: one row a line of the published files."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    group_key: T.StringType = pa.Field(nullable=True)
+    split_hash: T.DoubleType = pa.Field(nullable=True)
+    split: T.StringType = pa.Field(nullable=True)
+    sort_key: T.StringType = pa.Field(nullable=True)
+    messages: T.ArrayType(MESSAGE) = pa.Field(nullable=True)
+    tools: T.StringType = pa.Field(nullable=True)
+
+
+class Quarantine(pa.DataFrameModel):
+    """What was set aside: `unit` is `conversation` (payload: its turns as JSON) or `row` (payload: the raw row)."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    unit: T.StringType = pa.Field(nullable=True)
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    rows_in: T.LongType = pa.Field(nullable=True)
+    reasons: _STRINGS = pa.Field(nullable=True)
+    errors: T.ArrayType(DQX_RESULT) = pa.Field(nullable=True, alias="_errors")
+    payload: T.StringType = pa.Field(nullable=True)
+
+
+class Ledger(pa.DataFrameModel):
+    """One row a conversation and decision; exactly one row with step `outcome` a conversation (or loose raw row)."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    position: T.IntegerType = pa.Field(nullable=True)
+    step: T.StringType = pa.Field(nullable=True)
+    action: T.StringType = pa.Field(nullable=True)
+    reason: T.StringType = pa.Field(nullable=True)
+    turns: _INTS = pa.Field(nullable=True)
+    rows: T.LongType = pa.Field(nullable=True)
+    value: T.StringType = pa.Field(nullable=True)
+    threshold: T.StringType = pa.Field(nullable=True)
+    kept_id: T.StringType = pa.Field(nullable=True)
+    rule_fingerprint: T.StringType = pa.Field(nullable=True)
+
+
+CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
+    names.ANNOTATED: Annotated,
+    names.EXAMPLES: Examples,
+    names.QUARANTINE: Quarantine,
+    names.LEDGER: Ledger,
+}
+
+
+def checked(frame: DataFrame, table: str) -> DataFrame:
+    """Return the frame when its columns fit the table's contract (names, types; further columns are allowed).
+
+    Raises InputError that lists every column that is missing or has another type.
+    """
+    model = CONTRACTS[table]
+    missing = [name for name in model.to_schema().columns if name not in frame.columns]
+    with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
+        # With every column present pandera has no need to show rows in its messages, which it does for missing ones.
+        errors = {} if missing else dict(model.validate(frame).pandera.errors)
+    wrong = [str(item["column"]) for group in errors.get("SCHEMA", {}).values() for item in group]
+    if missing or wrong:
+        found = ", ".join(f"{name} {kind}" for name, kind in frame.dtypes if name in wrong)
+        raise InputError(
+            f"Table {table} breaks its contract: missing columns {missing or 'none'}; other types: {found or 'none'}. "
+            f"It was written by another version or changed by hand; run `finelake curate` again."
+        )
+    return frame
