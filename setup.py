@@ -58,7 +58,7 @@ def read_version() -> str:
     source = (ROOT / "src" / "finelake" / "__init__.py").read_text(encoding="utf-8")
     match = re.search(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if match is None:
-        raise RuntimeError("src/finelake/__init__.py has no line __version__ = \"...\"")
+        raise RuntimeError('src/finelake/__init__.py has no line __version__ = "..."')
     return match.group(1)
 
 

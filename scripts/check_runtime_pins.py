@@ -122,9 +122,7 @@ def install(requirements: list[str], pins: dict[str, str], *, runtime: str, pyth
             if done.returncode != 0:
                 return Outcome(runtime=runtime, way="pip", pins=len(pins), failure=last_line(done.stderr))
         frozen = subprocess.run([inner, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
-    return Outcome(
-        runtime=runtime, way="pip", pins=len(pins), changed=changes(pins, parse_pins(frozen.splitlines()))
-    )
+    return Outcome(runtime=runtime, way="pip", pins=len(pins), changed=changes(pins, parse_pins(frozen.splitlines())))
 
 
 def report(outcomes: Sequence[Outcome]) -> str:

@@ -137,7 +137,7 @@ def remedy(environment: Mapping[str, str] | None = None) -> str:
     installer = find_installer(os.environ if environment is None else environment)
     if installer is None:
         return "No Java 17 or 21 was found: install a JRE of version 17 or 21 and set JAVA_HOME to its folder."
-    command = " ".join(("sudo " if installer.needs_root else "", *installer.install)).lstrip()
+    command = " ".join((*(("sudo",) if installer.needs_root else ()), *installer.install))
     older, newer = (installer.packages[version] for version in SUPPORTED)
     return f"No Java 17 or 21 was found: run '{command} {older}' (or {newer}, where your system has only that)."
 

@@ -1,0 +1,166 @@
+"""The package keeps to what every supported runtime offers, and its files to what any machine has."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import contract_rules
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Where a frame is brought to the driver, it is bounded by what the reason says.
+ALLOWED: dict[tuple[str, str], str] = {
+    ("collect", "src/finelake/conversations/tools.py"): "one more than the allowed number of tool names",
+    ("collect", "src/finelake/curate.py"): "one row a reason code and action",
+    ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
+    ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
+    ("collect", "src/finelake/tables/balance.py"): "one row of counts",
+    ("collect", "src/finelake/tables/runs.py"): "the records of one run",
+}
+
+# A process of its own that never sees a frame; its imports are checked instead.
+NO_SPARK = ROOT / "src" / "finelake" / "emulator"
+
+SNIPPETS = {
+    "jvm_access": "spark.sparkContext.setLogLevel('ERROR')",
+    "caching": "frame.persist()",
+    "shared_state": "context.broadcast(words)",
+    "global_view": "frame.createGlobalTempView(name)",
+    "fixed_view": "frame.createOrReplaceTempView('turns')",
+    "fixed_path": "spark.read.json('dbfs:/raw')",
+    "session_option": "spark.conf.set('spark.sql.adaptive.enabled', 'false')",
+    "whole_to_pandas": "frame.toPandas()",
+    "collect": "rows = frame.groupBy('a').count().collect()",
+    "delta_python": "from delta.tables import DeltaTable",
+    "new_udf": "F.arrow_udf('long')",
+    "endless_stream": "writer.trigger(processingTime='1 second')",
+}
+HARMLESS = '''
+"""Docstrings may name spark.sparkContext and dbfs:/ paths."""
+from functools import cache
+from pyspark.sql import functions as F
+joined = left.join(F.broadcast(right), "key")
+spark.conf.set("spark.sql.session.timeZone", "UTC")
+frame.createOrReplaceTempView(f"turns_{run_id}")
+values = F.collect_list("a")
+client.fine_tuning.jobs.checkpoints.list(job)
+'''
+
+
+def python_files() -> list[Path]:
+    """Return the modules of the package and of the jobs that may see a frame."""
+    everything = [*(ROOT / "src").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]
+    return sorted(path for path in everything if NO_SPARK not in path.parents)
+
+
+def tracked_files() -> list[Path]:
+    """Return the files that git tracks; a source archive without git has none to check."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout")
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def setup_constant(name: str) -> object:
+    """Return a literal that setup.py assigns, without running it; names of other literals are looked up."""
+    assigned = {
+        node.targets[0].id: node.value
+        for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    return literal(assigned[name], assigned)
+
+
+def literal(node: ast.expr, assigned: dict[str, ast.expr]) -> object:
+    """Evaluate a literal whose parts may be names of other literals."""
+    if isinstance(node, ast.Name):
+        return literal(assigned[node.id], assigned)
+    if isinstance(node, ast.Dict):
+        return {
+            ast.literal_eval(key): literal(value, assigned)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None
+        }
+    return ast.literal_eval(node)
+
+
+def distribution(requirement: str) -> str:
+    """Return the name in front of a requirement's extras and bounds."""
+    return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower()
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_that_serverless_lacks_is_used(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    found = [
+        f"{name}:{each.line} {each.rule}"
+        for each in contract_rules.findings(path.read_text(encoding="utf-8"))
+        if (each.rule, name) not in ALLOWED
+    ]
+    assert not found
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {
+        (each.rule, str(path.relative_to(ROOT)))
+        for path in python_files()
+        for each in contract_rules.findings(path.read_text(encoding="utf-8"))
+    }
+    assert set(ALLOWED) <= used
+
+
+@pytest.mark.parametrize(("rule", "snippet"), SNIPPETS.items())
+def test_each_rule_catches_its_snippet(rule: str, snippet: str) -> None:
+    assert rule in {each.rule for each in contract_rules.findings(snippet)}
+
+
+def test_each_rule_has_a_snippet() -> None:
+    assert set(SNIPPETS) == {rule.__name__ for rule in contract_rules.RULES}
+
+
+def test_harmless_code_passes() -> None:
+    assert list(contract_rules.findings(HARMLESS)) == []
+
+
+def test_the_emulator_imports_no_spark() -> None:
+    for path in NO_SPARK.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] == "pyspark"], path.name
+
+
+def test_hard_requirements_leave_spark_to_the_runtime() -> None:
+    requirements = setup_constant("REQUIREMENTS")
+    assert isinstance(requirements, list)
+    names = {distribution(each) for each in requirements}
+    assert names.isdisjoint({"pyspark", "pyspark-client", "delta-spark", "databricks-connect", "databricks-sdk"})
+    assert "pandera" in names
+    assert not any(each.startswith("pandera") and "pyspark" in each for each in requirements)
+
+
+def test_the_local_extra_pairs_spark_with_delta() -> None:
+    extras = setup_constant("EXTRAS")
+    assert isinstance(extras, dict)
+    assert sorted(distribution(each) for each in extras["local"]) == ["delta-spark", "pyspark"]
+    assert all(">=4.0" in each and "<4.1" in each for each in extras["local"])
+
+
+def test_tracked_files_name_no_machine_and_no_registry() -> None:
+    # Assembled from pieces, so that this file does not find itself.
+    places = ["/" + name + "/" for name in ("work", "root", "Users")] + ["/home/" + "[a-z]", "/tmp/" + "w/"]
+    hosts = ["pypi" + r"\.org", "pythonhosted" + r"\.org", "maven" + r"\.org", "maven" + r"\.apache", "npmjs" + r"\."]
+    pattern = re.compile("|".join([*(rf"(?<![\w.-]){place}" for place in places), *hosts]))
+    found = []
+    for path in tracked_files():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}:{number}" for number, line in enumerate(lines, 1) if pattern.search(line)]
+    assert not found
