@@ -1,0 +1,27 @@
+"""What the task mains share: arguments, settings, session, and logging that no library does for itself."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finelake.config.loading import load_settings
+from finelake.config.settings import Settings
+from finelake.session import spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def start(task: str, arguments: Sequence[str] | None) -> tuple[SparkSession, Settings]:
+    """Read a task's arguments and give its session and settings; raises ConfigError on any mistake in them."""
+    parser = argparse.ArgumentParser(prog=task)
+    parser.add_argument("--config", type=Path, required=True, help="configuration file, absolute on a cluster")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load_settings(given.config, overrides=given.set)
+    return spark_session(settings.session, app_name=f"finelake {task}"), settings

@@ -1,0 +1,121 @@
+"""What the commands share: options, settings, a session that starts when it is first needed, and output."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from rich.console import Console, RenderableType
+
+from finelake.cli import render
+from finelake.config.loading import load_settings
+from finelake.config.settings import Settings
+from finelake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from finelake.curate import Curation
+    from finelake.evaluation.results import Evaluation
+    from finelake.training.outcome import TrainingOutcome
+
+DEFAULT_CONFIG = Path("finelake.yml")
+
+
+class Context:
+    """Settings, session and output of one command."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+        self.console = Console(stderr=as_json)
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The session; starting one takes some seconds, so commands that need none have none."""
+        from finelake.session import spark_session
+
+        return spark_session(self.settings.session, app_name="finelake")
+
+    def curate(self) -> Curation:
+        """Curate, showing each step as it runs."""
+        from finelake.cli.progress import StepProgress
+        from finelake.curate import curate
+
+        with StepProgress(self.console) as progress:
+            return curate(self.spark, self.settings, observer=progress)
+
+    def train(self) -> TrainingOutcome:
+        """Train and deploy, with a live display on a terminal and log lines elsewhere."""
+        from finelake.training.display import LogProgress, TerminalProgress
+        from finelake.training.driver import train
+
+        terminal = self.console.is_terminal and not self.as_json
+        with TerminalProgress(self.console) if terminal else LogProgress() as progress:
+            return train(self.spark, self.settings, progress=progress)
+
+    def evaluate(self) -> Evaluation:
+        """Answer and compare, showing how far the answers are."""
+        from finelake.cli.progress import answer_progress
+        from finelake.evaluation.run import evaluate_run
+
+        with answer_progress(self.console) as observer:
+            return evaluate_run(self.spark, self.settings, observer=observer)
+
+    def run_all(self) -> int:
+        """Curate, train, evaluate; gives the verdict's exit code."""
+        curation = self.curate()
+        self.show_curation(curation)
+        outcome = self.train()
+        self.show(render.trained(outcome), {"train": render.as_json(outcome)})
+        evaluation = self.evaluate()
+        self.show(render.compared(evaluation), {"evaluate": evaluation.as_dict()})
+        return evaluation.verdict.exit_code
+
+    def show_curation(self, curation: Curation) -> None:
+        """Show a curation's counts."""
+        self.show(render.curated(curation), {"curate": render.as_json(curation)})
+
+    def show(self, readable: RenderableType, machine: Any) -> None:
+        """Print the readable form, or with --json one line of JSON."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(machine, ensure_ascii=False, default=str) + "\n")
+        else:
+            self.console.print(readable)
+
+    def exit(self, code: int) -> NoReturn:
+        """End the command with an exit code."""
+        raise SystemExit(code)
+
+
+def configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options --config, --set, --json and --verbose, and a Context as its first argument."""
+
+    @click.option("--config", type=click.Path(path_type=Path), envvar="FINELAKE_CONFIG", help="Default: finelake.yml")
+    @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting.")
+    @click.option("--json", "as_json", is_flag=True, help="One line of JSON a result on standard output.")
+    @click.option("--verbose", is_flag=True, help="Show log lines of all steps.")
+    @functools.wraps(command)
+    def wrapped(
+        config: Path | None, overrides: tuple[str, ...], as_json: bool, verbose: bool, **arguments: Any
+    ) -> None:
+        start_logging(verbose=verbose)
+        path = config or DEFAULT_CONFIG
+        if config is None and not path.exists():
+            raise ConfigError(f"No configuration: give --config FILE, or put {DEFAULT_CONFIG} into this folder.")
+        command(Context(load_settings(path, overrides=overrides), as_json=as_json), **arguments)
+
+    return wrapped
+
+
+def start_logging(*, verbose: bool) -> None:
+    """Send log lines to standard error: finelake's own, others' from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("finelake").setLevel(logging.INFO if verbose or not sys.stderr.isatty() else logging.WARNING)

@@ -1,0 +1,131 @@
+"""The commands. Each reads settings, gets a session, makes one call and renders what came of it.
+
+Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
+5 service; 6 environment; 7 balance; 10 hold; 11 reject.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from finelake import __version__
+from finelake.cli import render
+from finelake.cli.context import Context, configured
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def commands() -> None:
+    """Take raw conversations in Delta tables to a fine-tuned, deployed and compared chat model."""
+
+
+@commands.command()
+@click.argument("files")
+@click.option("--format", "file_format", type=click.Choice(["jsonl", "parquet", "csv"]), help="If the name does not say.")
+@configured
+def ingest(context: Context, files: str, file_format: Any) -> None:
+    """Load FILES (JSONL, also gzip, Parquet or CSV; a path or glob) into the raw table, once."""
+    from finelake.ingest import ingest as load
+    from finelake.tables.names import source_ref
+
+    loaded = load(context.spark, files, source_ref(context.settings.source.table), file_format=file_format)
+    context.show(render.ingested(loaded), render.ingested_json(loaded))
+
+
+@commands.command()
+@configured
+def curate(context: Context) -> None:
+    """Curate the raw table: conversations, examples, splits, ledger, published files."""
+    context.show_curation(context.curate())
+
+
+@commands.command()
+@configured
+def train(context: Context) -> None:
+    """Train on the published files and deploy the tuned model; goes on where an earlier start ended."""
+    outcome = context.train()
+    context.show(render.trained(outcome), render.as_json(outcome))
+
+
+@commands.command()
+@configured
+def evaluate(context: Context) -> None:
+    """Answer the test split with the tuned and the base model, compare, and give a verdict."""
+    evaluation = context.evaluate()
+    context.show(render.compared(evaluation), evaluation.as_dict())
+    context.exit(evaluation.verdict.exit_code)
+
+
+@commands.command()
+@configured
+def run(context: Context) -> None:
+    """Do all of it: curate, train, evaluate."""
+    context.exit(context.run_all())
+
+
+@commands.command()
+@click.argument("conversation_id")
+@configured
+def why(context: Context, conversation_id: str) -> None:
+    """Tell what became of a conversation, step by step, with rules, values and thresholds."""
+    from finelake.why import tell
+
+    story = tell(context.spark, context.settings, conversation_id)
+    context.show(render.story(story), render.as_json(story))
+
+
+@commands.command()
+@configured
+def doctor(context: Context) -> None:
+    """Check Java, Spark, Delta, credentials and endpoint, and say what to fix."""
+    from finelake.doctor import run_checks
+
+    checks = run_checks(context.settings)
+    context.show(render.checks(checks), [render.as_json(check) for check in checks])
+    context.exit(0 if all(check.ok for check in checks) else 6)
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", default=7, show_default=True)
+@click.option("--conversations", default=640, show_default=True)
+def sample(folder: Path, seed: int, conversations: int) -> None:
+    """Write the sample (raw turns, planted defects' truth, tool definitions) into FOLDER."""
+    from finelake.sample import write_sample
+
+    files = write_sample(folder, seed=seed, conversations=conversations)
+    click.echo(f"{files.raw_turns}: {files.rows} raw turns of {files.conversations} conversations (seed {seed}).")
+
+
+@commands.command()
+@click.option("--port", default=8040, show_default=True, help="0 takes a free one.")
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), default=Path(".finelake/service"))
+@click.option("--api-key", envvar="FINELAKE_EMULATOR_KEY", required=True, help="Or $FINELAKE_EMULATOR_KEY.")
+@click.option("--training-seconds", default=10.0, show_default=True, help="Least time a job trains.")
+def emulator(port: int, state: Path, api_key: str, training_seconds: float) -> None:
+    """Serve fine-tuning, deployments and chat on this machine: a rehearsal, not a language model."""
+    from finelake.cli.service import start_in_foreground
+
+    start_in_foreground(port=port, state=state, api_key=api_key, training_seconds=training_seconds)
+
+
+@commands.command()
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path(".finelake"), show_default=True)
+@click.option("--port", default=8040, show_default=True)
+@click.option("--keep-service", is_flag=True, help="Leave the local service running at the end.")
+def demo(folder: Path, port: int, keep_service: bool) -> None:
+    """Run the whole job on the shipped sample with the local service; killed and started again, it goes on."""
+    from finelake.cli.demo import run_demo
+
+    raise SystemExit(run_demo(folder, port=port, keep_service=keep_service))
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and the exit code of its kind."""
+    from finelake.cli.failures import explained_exit
+
+    with explained_exit():
+        commands(standalone_mode=True)

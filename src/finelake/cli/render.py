@@ -1,0 +1,123 @@
+"""Results as a terminal shows them, and as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from finelake.curate import Curation
+    from finelake.doctor import Check
+    from finelake.evaluation.results import Evaluation
+    from finelake.ingest import Ingested
+    from finelake.training.outcome import TrainingOutcome
+    from finelake.why import Story
+
+
+def as_json(result: Any) -> Any:
+    """Give a result (a dataclass) as plain JSON values."""
+    return asdict(result)
+
+
+def ingested(loaded: Ingested) -> RenderableType:
+    """Say what was loaded."""
+    what = "these files were loaded before; nothing changed" if loaded.already_loaded else "loaded"
+    return Text(f"{loaded.table}: {what}. {loaded.rows:,} rows at version {loaded.version}.")
+
+
+def ingested_json(loaded: Ingested) -> dict[str, Any]:
+    """Give a load as plain JSON values."""
+    return {**asdict(loaded), "table": str(loaded.table)}
+
+
+def curated(curation: Curation) -> RenderableType:
+    """Show where every row went, what each rule did, and what was published."""
+    balance = curation.balance
+    outcomes = _table("outcome", "conversations", "raw rows")
+    outcomes.add_row("kept", f"{balance.conversations_kept:,}", f"{balance.rows_kept:,}")
+    outcomes.add_row(
+        "quarantined",
+        f"{balance.conversations_quarantined:,}",
+        f"{balance.rows_quarantined:,} ({balance.loose_rows:,} without a conversation)",
+    )
+    outcomes.add_row("merged", f"{balance.conversations_merged:,}", f"{balance.rows_merged:,}")
+    outcomes.add_row("in", f"{balance.conversations:,}", f"{balance.rows_in:,}", style="bold")
+    rules = _table("rule", "action", "conversations or rows")
+    for code, entry in curation.rules.items():
+        rules.add_row(code, str(entry["action"]), f"{entry['count']:,}")
+    files = _table("file", "examples", "tokens", "trained tokens", "bytes", "sha256")
+    for item in curation.files.values():
+        files.add_row(
+            item.file,
+            f"{item.examples:,}",
+            f"{item.tokens:,}",
+            f"{item.trained_tokens:,}",
+            f"{item.bytes:,}",
+            item.sha256[:16],
+        )
+    title = f"Curation {curation.run_id} in {curation.folder}"
+    note = " was done before and is up to date." if curation.up_to_date else ""
+    return Group(Text(title + note, style="bold"), outcomes, rules, files)
+
+
+def trained(outcome: TrainingOutcome) -> RenderableType:
+    """Show what a training run left behind."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in asdict(outcome).items():
+        shown = "\n".join(value) if isinstance(value, tuple) else f"{value:,.1f}" if isinstance(value, float) else value
+        table.add_row(name.replace("_", " "), str(shown))
+    return Group(Text(f"Training run {outcome.run_id}", style="bold"), table)
+
+
+def compared(evaluation: Evaluation) -> RenderableType:
+    """Show the comparison and its verdict."""
+    from finelake.evaluation.display import comparison_view
+
+    return comparison_view(evaluation)
+
+
+def story(told: Story) -> RenderableType:
+    """Show a conversation's story."""
+    table = _table("step", "action", "reason", "turns", "value", "threshold", "meaning")
+    for chapter in told.chapters:
+        turns = ", ".join(str(turn) for turn in chapter.turns[:12]) + (" ..." if len(chapter.turns) > 12 else "")
+        table.add_row(
+            chapter.step,
+            chapter.action,
+            chapter.reason,
+            turns,
+            chapter.value or "",
+            chapter.threshold or "",
+            chapter.meaning,
+        )
+    return Group(Text(f"Conversation {told.conversation_id}, run {told.run_id}", style="bold"), table, Text(_end(told)))
+
+
+def checks(found: Sequence[Check]) -> RenderableType:
+    """Show the doctor's checks, with what to do about those that failed."""
+    table = _table("", "check", "found", "what to do")
+    for check in found:
+        mark = Text("ok", style="green") if check.ok else Text("fix", style="bold red")
+        table.add_row(mark, check.name, check.detail, "" if check.ok else (check.remedy or ""))
+    return table
+
+
+def _end(told: Story) -> str:
+    rows = f"{told.rows_in:,} raw rows came in. "
+    if told.outcome == "keep":
+        return f"{rows}Kept: split {told.split}, {told.tokens:,} tokens. The example is in {told.where}."
+    if told.outcome == "merge":
+        return f"{rows}Merged: conversation {told.kept_id} is kept instead. Its annotation is in {told.where}."
+    return f"{rows}Quarantined for {told.reason}. The turns are in {told.where}."
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if position == 0 else "default", overflow="fold")
+    return table
