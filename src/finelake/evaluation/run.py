@@ -1,0 +1,53 @@
+"""The evaluation of a training run: its deployments found in the run log, and asked through the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from finelake.config.models import load_catalogue
+from finelake.config.settings import Settings
+from finelake.errors import InputError
+from finelake.evaluation.answers import AnswerObserver
+from finelake.evaluation.evaluate import evaluate
+from finelake.evaluation.results import Evaluation
+from finelake.publish import read_manifest
+from finelake.services.connect import connect
+from finelake.tables import names
+from finelake.tables.names import table_ref
+from finelake.tables.runs import RunLog
+from finelake.training import identity
+from finelake.training.data import read_training_data
+from finelake.training.steps import BASE, DEPLOY, SMOKE
+
+
+def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObserver | None = None) -> Evaluation:
+    """Compare the tuned with the base model of the run that these settings and published files stand for.
+
+    Reads the examples table at the version that the manifest names. Raises InputError when the run has not ended,
+    and what `evaluate` raises.
+    """
+    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    folder = Path(settings.output.folder)
+    run = identity.run_id(read_training_data(folder), settings=settings, model=catalogue.find(settings.model))
+    log = RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run)
+    tuned, base = log.result(DEPLOY), log.result(BASE)
+    if tuned is None or base is None or log.result(SMOKE) is None:
+        raise InputError(
+            f"Training run {run} of project {settings.project} has not ended, so there is nothing to compare. "
+            f"Run `finelake train` with the same configuration first."
+        )
+    manifest = read_manifest(folder) or {}
+    version = manifest.get("tables", {}).get(names.EXAMPLES, {}).get("version")
+    with connect(settings.service) as service:
+        return evaluate(
+            spark,
+            settings,
+            client=lambda: service.client,
+            tuned=tuned["name"],
+            base=base["name"],
+            run_id=run,
+            observer=observer,
+            examples_version=version,
+        )
