@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from finelake.emulator.options import EmulatorOptions
-from finelake.emulator.server import serve
+from finelake.emulator import EmulatorOptions, serve
 from finelake.errors import FinelakeError
 
 KEY_VARIABLE = "FINELAKE_EMULATOR_KEY"

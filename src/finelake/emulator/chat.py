@@ -6,13 +6,14 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from finelake.emulator.chatfile import read_examples
 from finelake.emulator.chatrequest import ChatRequest, check_context, parse_chat
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError
 from finelake.emulator.jobs import JobService
-from finelake.emulator.registry import KnownModel
+from finelake.emulator.registry import KnownModel, ModelRegistry
 from finelake.emulator.replies import base_reply
 from finelake.emulator.retrieval import Reply, ReplyIndex
 from finelake.emulator.tokens import Encoder, count_calls, count_messages, count_tools, encoder, text_of
@@ -25,9 +26,10 @@ _KEPT_INDEXES = 4
 class ChatService:
     """Answer chats; the indexes of the models used last are kept in memory."""
 
-    def __init__(self, *, clock: Clock, jobs: JobService) -> None:
+    def __init__(self, *, clock: Clock, jobs: JobService, models: ModelRegistry) -> None:
         self._clock = clock
         self._jobs = jobs
+        self._models = models
         self._indexes: OrderedDict[tuple[str, int], ReplyIndex] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -66,16 +68,23 @@ class ChatService:
         with self._lock:
             index = self._indexes.get((job_id, step))
             if index is None:
-                job = self._jobs.get(plane, job_id)
-                seen = job.plan.seen_by(step)
-                examples = read_examples(self._jobs.training_path(job_id))
-                chosen = (example for place, example in enumerate(examples) if place in seen)
-                index = ReplyIndex(chosen, encoding=encoding)
+                index = ReplyIndex(self._seen(plane, job_id, step), encoding=encoding)
             self._indexes[(job_id, step)] = index
             self._indexes.move_to_end((job_id, step))
             while len(self._indexes) > _KEPT_INDEXES:
                 self._indexes.popitem(last=False)
             return index
+
+    def _seen(self, plane: Plane, job_id: str, step: int) -> Iterator[Json]:
+        """Yield the examples that a model learned, then those of the tuned model that it was tuned from."""
+        job = self._jobs.get(plane, job_id)
+        seen = job.plan.seen_by(step)
+        for place, example in enumerate(read_examples(self._jobs.training_path(job_id))):
+            if place in seen:
+                yield example
+        parent = self._models.find(plane, job.spec.model)
+        if parent is not None and parent.job_id is not None and parent.step is not None:
+            yield from self._seen(plane, parent.job_id, parent.step)
 
 
 def _count_prompt(request: ChatRequest, encoding: Encoder) -> int:

@@ -23,14 +23,8 @@ logger = logging.getLogger(__name__)
 READY_FILE = "service.json"
 
 
-def serve(
-    *, host: str = "127.0.0.1", port: int, state_folder: Path, api_key: str, options: EmulatorOptions | None = None
-) -> None:
-    """Serve until the process is ended; port 0 takes a free one.
-
-    Writes `service.json` (pid, port, url) into the state folder once the service answers. Raises ConfigError for a
-    host that is not loopback or an empty key, and EnvironmentProblem when the port or the state folder is in use.
-    """
+def run_server(*, host: str, port: int, state_folder: Path, api_key: str, options: EmulatorOptions) -> None:
+    """Do what `finelake.emulator.serve` says."""
     if not api_key:
         raise ConfigError("The emulator needs a key: pass --api-key or set FINELAKE_EMULATOR_KEY.")
     address = _loopback(host)
@@ -39,7 +33,7 @@ def serve(
         _take(lock.fileno(), state_folder)
         ready = state_folder / READY_FILE
         ready.unlink(missing_ok=True)
-        services = build_services(state_folder, options or EmulatorOptions())
+        services = build_services(state_folder, options)
         config = uvicorn.Config(
             build_app(services, api_key=api_key), log_config=None, access_log=False, timeout_graceful_shutdown=5
         )

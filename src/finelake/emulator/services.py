@@ -62,7 +62,7 @@ def build_services(state_folder: Path, options: EmulatorOptions) -> Services:
         models=models,
         jobs=jobs,
         deployments=DeploymentService(store=store, clock=clock, models=models, options=options),
-        chat=ChatService(clock=clock, jobs=jobs),
+        chat=ChatService(clock=clock, jobs=jobs, models=models),
         capacity=CapacityMeter(clock),
         worker=Worker(
             store=store,
