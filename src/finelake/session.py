@@ -10,7 +10,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from finelake.config.settings import SessionSettings
 from finelake.errors import EnvironmentProblem
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOCAL = re.compile(r"\Alocal(?:\[(\d+|\*)\])?\Z")
+CONNECT_PORT = 15002  # Spark Connect's default
+LISTENER_TIMEOUT_SECONDS = 10.0
 _PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
 
 
@@ -98,15 +101,40 @@ def _connect_to(remote: str, *, app_name: str) -> SparkSession:
         ) from error
     from pyspark.errors import PySparkException
 
+    _require_listener(remote)
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     try:
         spark = RemoteSession.builder.remote(remote).appName(app_name).getOrCreate()
         logger.info("connected to Spark %s", spark.version)
     except PySparkException as error:
         raise EnvironmentProblem(
-            f"No Spark Connect server answers at session.remote {remote!r}: start it, or correct the address."
+            f"The Spark Connect server at session.remote {_place(remote)} refuses the session "
+            f"({type(error).__name__}): check the address and its token."
         ) from error
-    return spark
+    return cast("SparkSession", spark)
+
+
+def _place(remote: str) -> str:
+    """Return host and port of a Connect address, without the parameters that may hold a token."""
+    address = urlsplit(remote)
+    if address.scheme != "sc" or not address.hostname:
+        raise EnvironmentProblem(
+            f"session.remote starts with {remote[:5]!r}: expected sc://HOST:PORT, or local[CORES] for a server of "
+            "this process's own."
+        )
+    return f"{address.hostname}:{address.port or CONNECT_PORT}"
+
+
+def _require_listener(remote: str) -> None:
+    """Try the port first: the Connect client would go on retrying a dead address for minutes."""
+    host, _, port = _place(remote).rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=LISTENER_TIMEOUT_SECONDS).close()
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"No Spark Connect server listens at session.remote {host}:{port} ({error.strerror or error}): start "
+            "it, or correct the address."
+        ) from error
 
 
 def _start_local(settings: SessionSettings, *, app_name: str, extra: Mapping[str, str]) -> SparkSession:

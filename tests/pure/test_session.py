@@ -1,0 +1,136 @@
+"""What can be known about a session without starting one: its options, Delta's jars, and refusals."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finelake import session, spark_options
+from finelake.config.settings import SessionSettings
+from finelake.errors import EnvironmentProblem
+
+START = """
+from finelake.config.settings import SessionSettings
+from finelake.errors import EnvironmentProblem
+from finelake.session import spark_session
+try:
+    spark_session(SessionSettings(mode="local", cores=1, memory="1g"), app_name="refused")
+except EnvironmentProblem as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.parametrize(
+    ("spark", "delta", "artifact"),
+    [
+        ("4.0.1", "4.0.1", "delta-spark_2.13"),
+        ("4.0.5", "4.4.1", "delta-spark_4.0_2.13"),
+        ("4.1.0", "4.1.0", "delta-spark_4.1_2.13"),
+        ("4.2.0", "4.4.1", "delta-spark_4.2_2.13"),
+    ],
+)
+def test_the_artifact_carries_the_spark_version_from_delta_4_1(spark: str, delta: str, artifact: str) -> None:
+    assert spark_options.delta_artifact(spark=spark, delta=delta) == artifact
+
+
+def find(folder: Path) -> tuple[Path, ...] | None:
+    """Look for the jars of Delta 4.0.1 below a folder."""
+    return spark_options.find_delta_jars(
+        artifact="delta-spark_2.13",
+        delta="4.0.1",
+        folders=spark_options.jar_folders(folder, folder / "spark"),
+        repository=folder / ".m2" / "repository",
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (".ivy2.5.2/jars/io.delta_delta-spark_2.13-4.0.1.jar", ".ivy2.5.2/jars/io.delta_delta-storage-4.0.1.jar"),
+        ("spark/jars/delta-spark_2.13-4.0.1.jar", "spark/jars/delta-storage-4.0.1.jar"),
+        (
+            ".m2/repository/io/delta/delta-spark_2.13/4.0.1/delta-spark_2.13-4.0.1.jar",
+            ".m2/repository/io/delta/delta-storage/4.0.1/delta-storage-4.0.1.jar",
+        ),
+    ],
+)
+def test_jars_on_this_machine_are_found_only_when_complete(tmp_path: Path, names: tuple[str, str]) -> None:
+    assert find(tmp_path) is None
+    jars = tuple(tmp_path / name for name in names)
+    for jar in jars:
+        assert find(tmp_path) is None
+        jar.parent.mkdir(parents=True, exist_ok=True)
+        jar.touch()
+    assert find(tmp_path) == jars
+
+
+def test_jars_of_another_version_are_not_taken(tmp_path: Path) -> None:
+    folder = tmp_path / ".ivy2" / "jars"
+    folder.mkdir(parents=True)
+    for name in ("delta-spark_2.13", "delta-storage"):
+        (folder / f"io.delta_{name}-4.0.0.jar").touch()
+    assert find(tmp_path) is None
+
+
+def test_the_settings_reach_the_options(tmp_path: Path) -> None:
+    settings = SessionSettings(memory="3g", shuffle_partitions=5, warehouse=str(tmp_path))
+    options = spark_options.local_options(settings, cores=2)
+    assert options["spark.driver.memory"] == "3g"
+    assert options["spark.sql.shuffle.partitions"] == "5"
+    assert options["spark.sql.warehouse.dir"] == str(tmp_path)
+    assert spark_options.local_options(SessionSettings(), cores=3)["spark.sql.shuffle.partitions"] == "6"
+
+
+def test_a_missing_distribution_names_the_pip_line() -> None:
+    with pytest.raises(EnvironmentProblem, match=r"pip install 'finelake\[local\]'"):
+        spark_options.installed_version("no-such-distribution")
+
+
+def test_the_log_configuration_is_shipped() -> None:
+    assert spark_options.log_configuration().is_file()
+
+
+def test_databricks_is_recognised() -> None:
+    assert session.on_platform({"DATABRICKS_RUNTIME_VERSION": "17.3"})
+    assert session.on_platform({"IS_SERVERLESS": "TRUE"})
+    assert not session.on_platform({})
+
+
+def test_cores_are_counted_where_none_are_set() -> None:
+    assert session.core_count(SessionSettings(cores=3)) == 3
+    assert 1 <= session.core_count(SessionSettings()) <= (os.cpu_count() or 1)
+
+
+def test_a_missing_java_is_an_environment_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "find_java", lambda: None)
+    with pytest.raises(EnvironmentProblem, match="No Java 17 or 21"):
+        session.spark_session(SessionSettings(mode="local"), app_name="no-java")
+
+
+def test_a_connect_server_that_does_not_listen_is_named_without_its_token() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        remote = f"sc://127.0.0.1:{unused.getsockname()[1]}/;token=secret-token"
+        with pytest.raises(EnvironmentProblem, match="No Spark Connect server listens") as caught:
+            session.spark_session(SessionSettings(mode="connect", remote=remote), app_name="nobody")
+    assert "secret-token" not in str(caught.value)
+
+
+def test_a_wrong_connect_address_says_what_is_expected() -> None:
+    with pytest.raises(EnvironmentProblem, match="sc://HOST:PORT"):
+        session.spark_session(SessionSettings(mode="connect", remote="http://host"), app_name="wrong")
+
+
+@pytest.mark.spark
+def test_jars_that_cannot_be_downloaded_are_one_clear_problem(tmp_path: Path) -> None:
+    nowhere = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=9 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
+    environment = os.environ | {"HOME": str(tmp_path), "JAVA_TOOL_OPTIONS": f"-Duser.home={tmp_path} {nowhere}"}
+    done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Delta's jars are not on this machine")
+    assert done.stderr == ""
