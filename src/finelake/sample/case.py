@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 
 from finelake.sample.grammar import choose
@@ -73,8 +73,6 @@ def new_case(name: str, *, book: Phrasebook, today: date, rng: Random) -> Case:
     case.product()
     case.put(
         colour=rng.choice(book.data["colours"]),
-        window=rng.choice(book.data["windows"]),
-        new_window=rng.choice(book.data["windows"]),
         walkin_day=book.data["weekdays"][WALK_IN_WEEKDAY],
         case_no=f"C-{rng.randrange(10000, 100000)}",
         bike_no=rng.randrange(1000, 9900),
@@ -92,7 +90,7 @@ def other_reference(kind: str, case: Case) -> str:
     if kind == "order":
         return _order_number(case.rng)
     if kind == "invoice":
-        return invoice_number(case.rng, case.today)
+        return invoice_number(case.rng, case.today - timedelta(days=365))
     return _ride_code(case.rng)
 
 

@@ -16,6 +16,19 @@ class Scenario:
     steps: tuple[tuple[str, ...], ...] = ()
 
 
+BAD_NEWS = frozenset(
+    {
+        "where_order.late",
+        "move_delivery.too_late",
+        "first_inspection.paid",
+        "battery.expired",
+        "frame.lapsed",
+        "ride_fee.overtime",
+        "invoice_fix.late",
+        "return_bike.too_late",
+        "return_bike.too_far",
+    }
+)
 SCENARIOS = (
     Scenario(
         key="where_order",

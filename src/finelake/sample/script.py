@@ -10,7 +10,7 @@ from finelake.sample.case import Case, other_reference
 from finelake.sample.grammar import render
 from finelake.sample.people import Customer
 from finelake.sample.phrasebook import FollowUp, Phrasebook
-from finelake.sample.scenarios import Scenario
+from finelake.sample.scenarios import BAD_NEWS, Scenario
 from finelake.sample.tools import tool_call, tool_result
 
 SMALL_TALK_SHARE = 0.3
@@ -172,7 +172,8 @@ def _close(script: Script) -> None:
         last = script.lines.pop()
         script.lines.append(Utterance(author="agent", text=script.join(last.text, signoff)))
         return
-    script.ask(script.render(script.book.phrases("thanks")))
+    bad_news = f"{script.scenario.key}.{script.case.name}" in BAD_NEWS
+    script.ask(script.render(script.book.phrases("thanks_anyway" if bad_news else "thanks")))
     recaps = script.book.scenario(script.scenario.key).recap
     recap = render(recaps, script.case.slots, script.rng, capital=False)
     script.answer(script.join(script.render(script.book.phrases("recap"), recap=recap), signoff))

@@ -34,7 +34,13 @@ def _days_ago(case: Case, low: int, high: int) -> date:
     return case.today - timedelta(days=case.rng.randint(low, high))
 
 
+def _windows(case: Case) -> None:
+    choices = case.book.data["windows"]
+    case.put(window=case.rng.choice(choices), new_window=case.rng.choice(choices))
+
+
 def _where_order(case: Case) -> None:
+    _windows(case)
     lead = DELIVERY_DAYS[case.product()]
     ordered = _days_ago(case, 1, lead - 1)
     planned = add_working_days(ordered, lead)
@@ -45,6 +51,7 @@ def _where_order(case: Case) -> None:
 
 
 def _move_delivery(case: Case) -> None:
+    _windows(case)
     ahead = 0 if case.name == "too_late" else case.rng.randint(2, 6)
     planned = add_working_days(next_working_day(case.today), ahead)
     new = add_working_days(planned, case.rng.randint(1, 6))
@@ -137,7 +144,7 @@ def _invoice_fix(case: Case) -> None:
     day = _days_ago(case, 1, limit - 1) if case.name == "in_time" else _days_ago(case, limit + 2, limit + 80)
     case.long(invoice_day=day)
     case.short(correction_until=day + timedelta(days=limit))
-    case.put(firm=case.rng.choice(case.book.data["firms"]))
+    case.put(firm=case.rng.choice(case.book.data["firms"]), invoice=invoice_number(case.rng, day))
 
 
 def _return_bike(case: Case) -> None:

@@ -16,7 +16,7 @@ BROKEN_ARGUMENTS = ('{"order_number": "LW-', "[]", "order LW-48213", "", '"LW-48
 def author_unknown(entries: list[Entry], rng: Random, book: Phrasebook) -> list[Finding]:
     """Insert a note by somebody whom the role map does not know."""
     at = rng.choice(positions(entries, "agent"))
-    insert(entries, at, author=rng.choice(UNKNOWN_AUTHORS), text=book.data["common"]["wait"][0].split("[")[0] + "OK")
+    insert(entries, at, author=rng.choice(UNKNOWN_AUTHORS), text=book.text("supervisor_note"))
     return [Finding(defect="author_unknown", entries=tuple(entries))]
 
 

@@ -48,6 +48,5 @@ def _export_line(moment: datetime, rng: Random) -> str:
 def _into_text(entries: list[Entry], defect: str, piece: str, rng: Random) -> list[Finding]:
     row = entries[rng.choice(positions(entries, "customer"))].row
     text = text_of(row)
-    cut = rng.randrange(len(text) + 1)
-    row["text"] = text[:cut] + piece + text[cut:]
+    row["text"] = rng.choice((f"{text} {piece}", f"{piece} {text}"))
     return [Finding(defect=defect, entries=tuple(entries))]
