@@ -80,7 +80,7 @@ setup(
     packages=[*find_packages("src"), "finelake.jobs", "finelake.conf"],
     package_dir={"": "src", "finelake.jobs": "jobs", "finelake.conf": "conf"},
     package_data={
-        "finelake": ["py.typed", "*.properties", "**/*.json", "**/*.yml"],
+        "finelake": ["py.typed", "*.properties", "**/*.toml"],
         "finelake.conf": ["*.yml", "*.json"],
     },
     install_requires=REQUIREMENTS,
