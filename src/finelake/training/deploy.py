@@ -14,7 +14,7 @@ from finelake.training.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-_SUCCEEDED = "Succeeded"
+SUCCEEDED = "Succeeded"
 _BROKEN = {"Failed", "Canceled", "Disabled", "Deleting"}
 _LONGEST_PAUSE = 30.0
 
@@ -80,15 +80,16 @@ def wait_until_answers(
             said = patience.contact.explain(last, f"waiting for {model} to answer")
             raise ServiceError(
                 f"{model} is deployed but gave no answer for {timeout_seconds:.0f} seconds, the limit of "
-                f"deployment.ready_timeout_seconds. Run the same again to go on waiting; if it never answers, delete "
-                f"the deployment first. {said}"
+                f"deployment.ready_timeout_seconds. Check that service.endpoint and service.account are the same "
+                f"resource, then run the same again to go on waiting. {said}"
             )
         patience.clock.sleep(wait)
 
 
 def _serves(found: Deployed, target: Target) -> bool:
     same_version = found.version in {"", target.model.version}
-    return found.model.casefold() == target.model.name.casefold() and same_version
+    names = {target.model.name.casefold(), f"{target.model.name}-{target.model.version}".casefold()}
+    return found.model.casefold() in names and same_version
 
 
 def _put(deployments: Deployments, target: Target, *, deadline: float, patience: Patience, progress: Progress) -> None:
@@ -115,7 +116,7 @@ def _wait_until_provisioned(
         found = deployments.find(target.name)
         state = found.state if found is not None else "not listed yet"
         progress.deployment_changed(target.name, state)
-        if state == _SUCCEEDED:
+        if state == SUCCEEDED:
             return
         if state in _BROKEN:
             raise ServiceError(

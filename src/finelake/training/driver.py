@@ -21,6 +21,7 @@ from finelake.training import identity
 from finelake.training.check import check_data, check_model
 from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
+from finelake.training.deploy import SUCCEEDED
 from finelake.training.outcome import TrainingOutcome
 from finelake.training.progress import Progress
 from finelake.training.steps import (
@@ -113,7 +114,8 @@ def _finished_before(context: RunContext) -> TrainingOutcome:
     if deployments is not None:
         for recorded, work in ((DEPLOY, deploy_tuned), (BASE, deploy_base)):
             name = context.recorded(recorded)["name"]
-            if deployments.find(name) is None:
+            found = deployments.find(name)
+            if found is None or found.state != SUCCEEDED:
                 context.progress.noted(f"deployment {name} is gone and is made again")
                 work(context)
     return _outcome(context, finished_before=True)

@@ -22,7 +22,7 @@ from finelake.training.deploy import ensure_deployed, wait_until_answers
 from finelake.training.events import Measurement
 from finelake.training.failure import explain_end
 from finelake.training.job import JobRequest, ensure_job
-from finelake.training.patience import Patience
+from finelake.training.patience import MISSING_SECONDS, Patience
 from finelake.training.progress import Progress
 from finelake.training.results import parse_results
 from finelake.training.smoke import chat
@@ -208,11 +208,13 @@ def _deploy(context: RunContext, name: str, address: ModelAddress, *, sku: str, 
 
 
 def _wait(context: RunContext, name: str) -> None:
+    timeout = context.settings.deployment.ready_timeout_seconds
     wait_until_answers(
         context.service,
         name,
         length_parameter=context.settings.evaluation.length_parameter,
-        timeout_seconds=context.settings.deployment.ready_timeout_seconds,
+        # Without a deployment there is nothing to become ready: an unknown model stays unknown.
+        timeout_seconds=timeout if context.service.deployments is not None else min(timeout, MISSING_SECONDS),
         patience=context.patience,
         progress=context.progress,
     )
