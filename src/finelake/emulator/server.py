@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import ipaddress
 import json
 import logging
 import os
+import signal
 import socket
+import threading
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -38,8 +42,10 @@ def run_server(*, host: str, port: int, state_folder: Path, api_key: str, option
             build_app(services, api_key=api_key), log_config=None, access_log=False, timeout_graceful_shutdown=5
         )
         services.worker.start()
+        _end_by_interrupt(signal.SIGTERM)
         try:
-            _Server(config, ready=ready, address=address).run(sockets=[listener])
+            with contextlib.suppress(KeyboardInterrupt):
+                _Server(config, ready=ready, address=address).run(sockets=[listener])
         finally:
             services.worker.stop()
             services.store.close()
@@ -67,6 +73,16 @@ class _Server(uvicorn.Server):
         logger.info(
             "finelake emulator at %s: a rehearsal of fine-tuning with an n-gram model, not a language model", url
         )
+
+
+def _end_by_interrupt(number: signal.Signals) -> None:
+    """Make a signal end the service like Ctrl-C: uvicorn sends it again when it has shut down."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(number, interrupt)
 
 
 def _loopback(host: str) -> str:

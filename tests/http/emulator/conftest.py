@@ -115,7 +115,14 @@ class Emulator:
         return self.stack.enter_context(client)
 
     def deploy(
-        self, name: str, *, model: str, version: str = "1", sku: str = "GlobalStandard", capacity: int = 50
+        self,
+        name: str,
+        *,
+        model: str,
+        version: str = "1",
+        sku: str = "GlobalStandard",
+        capacity: int = 50,
+        account: str = ACCOUNT,
     ) -> Any:
         """Deploy a model through the management client and wait for it."""
         body = {
@@ -124,7 +131,7 @@ class Emulator:
         }
         operations = self.arm().deployments
         poller = operations.begin_create_or_update(
-            GROUP, ACCOUNT, name, body, polling_interval=0.1, enforce_https=False
+            GROUP, account, name, body, polling_interval=0.1, enforce_https=False
         )
         return poller.result()
 
@@ -217,7 +224,36 @@ def tools() -> Tools:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """One fast emulator for all tests that do not restart it or move its clock."""
-    yield from _running(Emulator(tmp_path_factory.mktemp("emulator") / "state", FAST))
+    running = Emulator(tmp_path_factory.mktemp("emulator") / "state", FAST)
+    running.start()
+    yield running
+    running.stack.close()
+    running.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Emulator]]:
+    """Start emulators that the tests of a module share, one for each set of options."""
+    with ExitStack() as stack:
+        running: dict[frozenset[tuple[str, float]], Emulator] = {}
+
+        def begin(**options: float) -> Emulator:
+            key = frozenset(options.items())
+            if key not in running:
+                new = Emulator(tmp_path_factory.mktemp("shared") / "state", {**FAST, **options})
+                stack.callback(new.stack.close)
+                stack.callback(new.end, signal.SIGTERM)
+                new.start()
+                running[key] = new
+            return running[key]
+
+        yield begin
+
+
+@pytest.fixture
+def clocked(shared_emulator: Callable[..., Emulator]) -> Emulator:
+    """A module's emulator for tests that move the clock; tuned deployments are ready after ten minutes."""
+    return shared_emulator(readiness_seconds=600.0)
 
 
 @pytest.fixture
@@ -247,7 +283,7 @@ class Tuned:
 
 
 @pytest.fixture(scope="session")
-def tuned(emulator: Emulator, tools: Tools) -> Tuned:
+def tuned(emulator: Emulator) -> Tuned:
     """One trained and deployed model beside its base model, for the tests that only ask."""
     client = emulator.azure()
     training, validation = talk_lines(60, seed=1), talk_lines(12, seed=2)
@@ -268,12 +304,3 @@ def tuned(emulator: Emulator, tools: Tools) -> Tuned:
 
     until(answers, what="the deployment")
     return Tuned(job, training, validation, "bikes", "base")
-
-
-def _running(running: Emulator) -> Iterator[Emulator]:
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stack.close()
-        running.end(signal.SIGTERM)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 from azure.core.exceptions import (
-    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
 )
-from openai import NotFoundError, RateLimitError
+from openai import AuthenticationError, NotFoundError, Omit, RateLimitError
 
 pytestmark = pytest.mark.http
 
@@ -54,10 +53,9 @@ def test_states_follow_the_clock_and_other_writes_conflict(own_emulator, tools):
     assert begin(running, tools, "two", body()).result().name == "two"
 
 
-def test_tuned_deployment_answers_only_after_the_readiness_gap(own_emulator, tools):
-    running = own_emulator(readiness_seconds=600.0)
-    client = running.azure()
-    deployed = running.deploy("bikes", model=tune(running, tools))
+def test_tuned_deployment_answers_only_after_the_readiness_gap(clocked, tools):
+    running, client = clocked, clocked.azure()
+    deployed = running.deploy("bikes", model=tune(running, tools), account="gap")
     assert deployed.properties.provisioning_state == "Succeeded"
     with pytest.raises(NotFoundError) as caught:
         client.chat.completions.create(model="bikes", messages=ASK)
@@ -66,10 +64,9 @@ def test_tuned_deployment_answers_only_after_the_readiness_gap(own_emulator, too
     assert client.chat.completions.create(model="bikes", messages=ASK).choices
 
 
-def test_capacity_limits_tokens_a_minute_and_names_the_wait(own_emulator):
-    running = own_emulator()
-    client = running.azure()
-    running.deploy("small", capacity=1, **BASE)
+def test_capacity_limits_tokens_a_minute_and_names_the_wait(clocked):
+    running, client = clocked, clocked.azure()
+    running.deploy("small", capacity=1, account="capacity", **BASE)
     long = [{"role": "user", "content": "warranty " * 1200}]
     assert client.chat.completions.create(model="small", messages=long).usage.total_tokens > 1000
     with pytest.raises(RateLimitError) as caught:
@@ -79,29 +76,28 @@ def test_capacity_limits_tokens_a_minute_and_names_the_wait(own_emulator):
     assert client.chat.completions.create(model="small", messages=ASK).choices
 
 
-def test_quota_is_named_and_counts_what_is_deployed(own_emulator, tools):
-    running = own_emulator(quota=8)
-    running.deploy("first", capacity=5, **BASE)
+def test_quota_is_named_and_counts_what_is_deployed(clocked, tools):
+    running, options = clocked, {"sku": "Standard", "account": "quota", **BASE}
+    running.deploy("first", capacity=990, **options)
     with pytest.raises(HttpResponseError) as caught:
-        running.deploy("second", capacity=4, **BASE)
+        running.deploy("second", capacity=14, **options)
     assert caught.value.status_code == 400
     assert caught.value.error.code == "InsufficientQuota"
-    assert "require 4 new capacity" in caught.value.message
-    assert "available capacity 3" in caught.value.message
-    running.deploy("first", capacity=8, **BASE)
-    found = running.arm().deployments.list(tools.group, tools.account, enforce_https=False)
-    assert [(one.name, one.sku.capacity) for one in found] == [("first", 8)]
+    assert "require 14 new capacity" in caught.value.message
+    assert "available capacity 10" in caught.value.message
+    running.deploy("first", capacity=1000, **options)
+    found = running.arm().deployments.list(tools.group, "quota", enforce_https=False)
+    assert [(one.name, one.sku.capacity) for one in found] == [("first", 1000)]
 
 
-def test_developer_tier_ends_after_a_day_and_unused_deployments_after_fifteen(own_emulator, tools):
-    running = own_emulator(readiness_seconds=0.0)
-    model = tune(running, tools)
-    running.deploy("developer", model=model, sku="DeveloperTier")
-    running.deploy("tuned", model=model)
-    running.deploy("base", **BASE)
+def test_developer_tier_ends_after_a_day_and_unused_deployments_after_fifteen(clocked, tools):
+    running, model = clocked, tune(clocked, tools)
+    running.deploy("developer", model=model, sku="DeveloperTier", account="expiry")
+    running.deploy("tuned", model=model, account="expiry")
+    running.deploy("base", account="expiry", **BASE)
 
     def names():
-        return [one.name for one in running.arm().deployments.list(tools.group, tools.account, enforce_https=False)]
+        return [one.name for one in running.arm().deployments.list(tools.group, "expiry", enforce_https=False)]
 
     assert names() == ["developer", "tuned", "base"]
     running.advance(24 * 3600.0)
@@ -112,18 +108,17 @@ def test_developer_tier_ends_after_a_day_and_unused_deployments_after_fifteen(ow
     assert names() == ["tuned", "base"]
     running.advance(5 * 24 * 3600.0)
     assert names() == ["base"]
-    assert running.deploy("again", model=model).properties.model.name == model
+    assert running.deploy("again", model=model, account="expiry").properties.model.name == model
 
 
-def test_delete_takes_a_while_and_nothing_is_left(own_emulator, tools):
-    running = own_emulator()
-    running.deploy("base", **BASE)
-    operations = running.arm().deployments
-    operations.begin_delete(tools.group, tools.account, "base", polling_interval=0.1, enforce_https=False).result()
+def test_delete_takes_a_while_and_nothing_is_left(clocked, tools):
+    clocked.deploy("gone", account="delete", **BASE)
+    operations = clocked.arm().deployments
+    operations.begin_delete(tools.group, "delete", "gone", polling_interval=0.1, enforce_https=False).result()
     with pytest.raises(ResourceNotFoundError) as caught:
-        operations.get(tools.group, tools.account, "base", enforce_https=False)
+        operations.get(tools.group, "delete", "gone", enforce_https=False)
     assert caught.value.error.code == "ResourceNotFound"
-    operations.begin_delete(tools.group, tools.account, "base", enforce_https=False).result()
+    operations.begin_delete(tools.group, "delete", "gone", enforce_https=False).result()
 
 
 @pytest.mark.parametrize(
@@ -144,15 +139,6 @@ def test_wrong_deployment_is_refused(emulator, tools, content, code):
     assert caught.value.error.code == code
 
 
-def test_job_that_is_not_over_has_no_model_to_deploy(own_emulator, tools):
-    running = own_emulator(queue_seconds=600.0)
-    client = running.azure()
-    job = tools.create_job(client, tools.upload(client, tools.talk_lines(12, seed=1)))
-    model = f"{tools.model}.ft-{job.id.removeprefix('ftjob-')}"
-    with pytest.raises(HttpResponseError, match="not supported"):
-        running.deploy("bikes", model=model)
-
-
 def test_account_names_this_address_as_its_endpoint(emulator, tools):
     account = emulator.arm().accounts.get(tools.group, tools.account, enforce_https=False)
     assert account.name == tools.account
@@ -162,9 +148,11 @@ def test_account_names_this_address_as_its_endpoint(emulator, tools):
 def test_control_plane_needs_a_bearer_token(emulator, tools):
     path = (
         f"/subscriptions/s/resourceGroups/{tools.group}/providers/Microsoft.CognitiveServices"
-        f"/accounts/{tools.account}/deployments"
+        f"/accounts/nobody/deployments"
     )
-    client = emulator.arm()
-    with pytest.raises(ClientAuthenticationError):
-        client.deployments.list(tools.group, tools.account, enforce_https=False, headers={"Authorization": "no"}).next()
-    assert emulator.v1().with_options(base_url=emulator.url).get(f"{path}?api-version=2025-09-01", cast_to=object)
+    anyone = emulator.v1().with_options(base_url=emulator.url)
+    version = {"params": {"api-version": "2025-09-01"}}
+    assert anyone.get(path, cast_to=object, options=version) == {"value": []}
+    with pytest.raises(AuthenticationError) as caught:
+        anyone.with_options(default_headers={"Authorization": Omit()}).get(path, cast_to=object, options=version)
+    assert caught.value.code == "AuthenticationFailed"

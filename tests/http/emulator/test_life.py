@@ -221,13 +221,14 @@ def test_openai_paths_speak_openai(emulator, tools):
     assert caught.value.code == "notFound"
 
 
-def test_pause_and_resume_end_with_the_numbers_of_an_unbroken_job(own_emulator, tools):
+def test_pause_and_resume_end_with_the_numbers_of_an_unbroken_job(emulator, own_emulator, tools):
     running = own_emulator(training_seconds=3.0)
-    client = running.azure()
-    files = [tools.upload(client, tools.talk_lines(40, seed=1)), tools.upload(client, tools.talk_lines(10, seed=2))]
-    first, second = (tools.create_job(client, *files) for _ in range(2))
+    clients = [running.azure(), emulator.azure()]
+    files = [tools.talk_lines(40, seed=1), tools.talk_lines(10, seed=2)]
+    first, second = (tools.create_job(one, *[tools.upload(one, content) for content in files]) for one in clients)
+    client = clients[0]
 
-    def steps(job):
+    def steps(job, client=client):
         events = client.fine_tuning.jobs.list_events(job.id, limit=100).data
         return [event.data for event in events if event.type == "metrics"]
 
@@ -239,13 +240,13 @@ def test_pause_and_resume_end_with_the_numbers_of_an_unbroken_job(own_emulator, 
     assert paused_at.metrics.full_valid_loss
     running.deploy("paused", model=paused_at.fine_tuned_model_checkpoint)
     client.fine_tuning.jobs.resume(first.id)
-    done = [tools.finished(client, job.id) for job in (first, second)]
+    done = [tools.finished(one, job.id) for one, job in zip(clients, (first, second), strict=True)]
     assert [job.status for job in done] == ["succeeded", "succeeded"]
-    assert [one["train_loss"] for one in steps(first)] == [one["train_loss"] for one in steps(second)]
+    assert [one["train_loss"] for one in steps(first)] == [one["train_loss"] for one in steps(second, clients[1])]
 
 
-def test_cancelled_job_stops_and_leaves_no_model(own_emulator, tools):
-    running = own_emulator(training_seconds=30.0)
+def test_cancelled_job_stops_and_leaves_no_model(shared_emulator, tools):
+    running = shared_emulator(training_seconds=60.0)
     client = running.azure()
     training = tools.upload(client, tools.talk_lines(40, seed=1))
     job = tools.create_job(client, training)
@@ -258,8 +259,8 @@ def test_cancelled_job_stops_and_leaves_no_model(own_emulator, tools):
     assert client.fine_tuning.jobs.list_events(job.id).data[0].message == "Job cancelled."
 
 
-def test_three_jobs_run_at_once_and_the_fourth_waits(own_emulator, tools):
-    running = own_emulator(training_seconds=60.0)
+def test_three_jobs_run_at_once_and_the_fourth_waits(shared_emulator, tools):
+    running = shared_emulator(training_seconds=60.0)
     client = running.azure()
     training = tools.upload(client, tools.talk_lines(20, seed=1))
     jobs = [tools.create_job(client, training) for _ in range(4)]

@@ -6,6 +6,7 @@ import json
 from io import BytesIO
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI
 
 pytestmark = pytest.mark.http
@@ -106,7 +107,7 @@ def test_file_that_is_not_processed_is_refused_on_azure(emulator, tools):
 def test_nine_examples_are_refused(emulator, tools):
     client = emulator.azure()
     few = tools.upload(client, tools.talk_lines(9, seed=1))
-    with pytest.raises(BadRequestError, match="9 example.*at least 10") as caught:
+    with pytest.raises(BadRequestError, match=r"9 example.*at least 10") as caught:
         tools.create_job(client, few)
     assert caught.value.code == "jsonlValidationFailed"
 
@@ -149,8 +150,17 @@ def test_bad_line_makes_the_file_an_error_with_its_place(emulator, tools):
         tools.create_job(client, file.id)
 
 
-def test_twenty_jobs_wait_and_the_next_is_refused(own_emulator, tools):
-    running = own_emulator(queue_seconds=600.0)
+def test_job_that_is_not_over_has_no_model_to_deploy(shared_emulator, tools):
+    running = shared_emulator(queue_seconds=600.0)
+    client = running.azure()
+    job = tools.create_job(client, tools.upload(client, tools.talk_lines(12, seed=1)))
+    with pytest.raises(HttpResponseError, match="not supported"):
+        running.deploy("bikes", model=f"{tools.model}.ft-{job.id.removeprefix('ftjob-')}")
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+
+
+def test_twenty_jobs_wait_and_the_next_is_refused(shared_emulator, tools):
+    running = shared_emulator(queue_seconds=600.0)
     client = running.azure()
     training = tools.upload(client, tools.talk_lines(10, seed=1))
     for _ in range(21):
@@ -211,7 +221,7 @@ def test_unknown_names_are_not_found(emulator):
     assert caught.value.code == "model_not_found"
 
 
-def test_listing_files_ends(emulator, tools, training):
+def test_listing_files_ends(emulator, training):
     listed = emulator.azure().files.list()
     assert listed.has_more is False
     assert training in [file.id for file in listed]

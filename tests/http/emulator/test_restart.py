@@ -19,17 +19,22 @@ def losses(client, job_id):
     return {event.data["step"]: event.data for event in events}
 
 
+def begin_job(client, tools):
+    """Create a job of 120 steps, the same every time."""
+    training = tools.upload(client, tools.talk_lines(40, seed=1))
+    return tools.create_job(client, training, tools.upload(client, tools.talk_lines(10, seed=2)))
+
+
 def has_reached(client, job_id, step):
     """Tell whether a job has done a step."""
     return max(losses(client, job_id), default=0) >= step
 
 
-def test_kill_in_the_middle_of_training_changes_no_number(own_emulator, tools):
+def test_kill_in_the_middle_of_training_changes_no_number(emulator, own_emulator, tools):
+    unbroken = begin_job(emulator.azure(), tools)
     running = own_emulator(training_seconds=4.0)
     client = running.azure()
-    files = [tools.upload(client, tools.talk_lines(40, seed=1)), tools.upload(client, tools.talk_lines(10, seed=2))]
-    unbroken = tools.finished(client, tools.create_job(client, *files).id)
-    broken = tools.create_job(client, *files)
+    broken = begin_job(client, tools)
     for least in (1, 60):
         reached = functools.partial(has_reached, client, broken.id, least)
         tools.until(reached, what=f"step {least}")
@@ -39,10 +44,11 @@ def test_kill_in_the_middle_of_training_changes_no_number(own_emulator, tools):
         assert client.fine_tuning.jobs.retrieve(broken.id).status == "running"
     ended = tools.finished(client, broken.id)
     assert ended.status == "succeeded"
-    assert len(client.fine_tuning.jobs.list().data) == 2
-    assert losses(client, broken.id) == losses(client, unbroken.id)
-    contents = [client.files.content(job.result_files[0]).read() for job in (unbroken, ended)]
-    assert contents[0] == contents[1]
+    assert len(client.fine_tuning.jobs.list().data) == 1
+    unbroken = tools.finished(emulator.azure(), unbroken.id)
+    assert losses(client, broken.id) == losses(emulator.azure(), unbroken.id)
+    whole = emulator.azure().files.content(unbroken.result_files[0]).read()
+    assert client.files.content(ended.result_files[0]).read() == whole
     told = [event.message for event in client.fine_tuning.jobs.list_events(broken.id, limit=100)]
     assert len(told) == len(set(told))
 
@@ -68,6 +74,23 @@ def test_files_and_deployments_survive(own_emulator, tools):
         model="bikes", messages=[{"role": "user", "content": "How long is the warranty of the helmet?"}]
     )
     assert answer.choices[0].message.content.encode() in content
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_stops_training_and_leaves_no_trace_of_running(own_emulator, tools, number):
+    running = own_emulator(training_seconds=600.0)
+    client = running.azure()
+    job = begin_job(client, tools)
+    tools.until(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "running", what="the start")
+    process = running.process
+    running.end(number)
+    assert process.returncode == 0
+    assert not (running.state / "service.json").exists()
+    log = (running.state / "log.txt").read_text()
+    assert "not a language model" in log
+    assert "Traceback" not in log
+    assert "bicycle" not in log
+    assert tools.key not in log
 
 
 def test_second_service_on_the_same_port_or_folder_is_refused(emulator, tmp_path):
