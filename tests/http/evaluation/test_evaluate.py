@@ -1,0 +1,177 @@
+"""Tests of finelake.evaluation.evaluate: real Spark and Delta, real HTTP, a real emulator process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openai
+import pytest
+from tests.http.evaluation.chat_server import Response, chat_server, forward_to, refusal
+from tests.http.evaluation.conftest import BASE, KEY, Emulator
+
+from finelake.config.settings import Evaluation, Settings
+from finelake.errors import ConfigError, InputError
+from finelake.evaluation import results
+from finelake.evaluation.answers import AnswerProgress
+from finelake.evaluation.evaluate import evaluate
+from finelake.evaluation.prompts import read_items
+from finelake.tables.names import ANSWERS, EXAMPLES, SCORES, table_ref
+from finelake.tables.reading import latest_version, read_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.http, pytest.mark.spark]
+
+RUN = "run-1"
+
+
+def compare(
+    spark: SparkSession, settings: Settings, url: str, tuned: str, *, progress: list[AnswerProgress] | None = None
+) -> results.Evaluation:
+    observer = None if progress is None else progress.append
+    with openai.OpenAI(api_key=KEY, base_url=url) as client:
+        return evaluate(spark, settings, client=lambda: client, tuned=tuned, base=BASE, run_id=RUN, observer=observer)
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_tuned_model_wins_although_the_service_is_busy(
+    spark: SparkSession, settings: Settings, emulator: Emulator
+) -> None:
+    forward, requests = forward_to(emulator.url), []
+
+    def busy(path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        requests.append(path)
+        if len(requests) % 3 == 0:
+            return refusal(429, "429", retry_after_ms="30")
+        return forward(path, headers, body)
+
+    with chat_server(busy) as recorder:
+        found = compare(spark, settings, recorder.url, emulator.tuned)
+        assert recorder.statuses()[429] >= 30
+        assert set(recorder.answered().values()) == {1}
+        again = compare(spark, settings, recorder.url, emulator.tuned)
+        assert sum(recorder.answered().values()) == 100
+    assert again == found
+    assert (found.items, found.groups) == (50, 25)
+    assert found.verdict.decision == "promote"
+    chrf, calls = found.metrics["chrf"], found.metrics["tool_call_match"]
+    assert chrf.interval is not None
+    assert chrf.interval.low > 10
+    assert calls.items == 10
+    assert (calls.base_mean, calls.tuned_mean) == (0.0, 1.0)
+    assert {role: own.failures for role, own in found.answers.items()} == {"base": {}, "tuned": {}}
+    check_tables(spark, settings, found)
+    check_report(settings, found)
+
+
+def check_tables(spark: SparkSession, settings: Settings, found: results.Evaluation) -> None:
+    answers = read_table(spark, table_ref(settings.tables, ANSWERS)).toPandas()
+    assert answers["key"].is_unique
+    assert set(answers["fingerprint"]) == {"fp_finelake_rehearsal"}
+    assert answers["prompt_tokens"].sum() == sum(own.tokens.prompt for own in found.answers.values())
+    scores = read_table(spark, table_ref(settings.tables, SCORES)).toPandas()
+    assert len(scores) == len(scores.drop_duplicates(["conversation_id", "metric"]))
+    means = scores.groupby("metric")["tuned"].mean()
+    assert {name: means[name] for name in found.metrics} == pytest.approx(
+        {name: difference.tuned_mean for name, difference in found.metrics.items()}
+    )
+    assert set(scores["tuned_answer"]) | set(scores["base_answer"]) == set(answers["key"])
+
+
+def check_report(settings: Settings, found: results.Evaluation) -> None:
+    folder = Path(settings.output.folder)
+    body = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    assert body["verdict"] == "promote"
+    assert body["metrics"]["chrf"]["items"] == found.metrics["chrf"].items == 50
+    text = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert "# Promote" in text
+    assert "platform" not in text, "the report shows conversation text"
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_killed_evaluation_goes_on_and_asks_only_what_was_not_recorded(
+    spark: SparkSession, settings: Settings, emulator: Emulator, tmp_path: Path
+) -> None:
+    forward = forward_to(emulator.url)
+
+    def slowly(path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        time.sleep(0.1)
+        return forward(path, headers, body)
+
+    often = settings.model_copy(update={"evaluation": Evaluation(record_every=15, concurrency=3)})
+    with chat_server(slowly) as first:
+        kill_midway(often, first.url, emulator.tuned, tmp_path)
+        before = first.answered()
+    recorded = {row["key"] for row in read_table(spark, table_ref(settings.tables, ANSWERS)).collect()}
+    progress: list[AnswerProgress] = []
+    with chat_server(forward) as second:
+        found = compare(spark, settings, second.url, emulator.tuned, progress=progress)
+        after = second.answered()
+    assert 30 <= len(recorded) < 100
+    assert set(before.values()) == {1}
+    assert set(after.values()) == {1}
+    assert recorded <= before.keys()
+    assert not recorded & after.keys()
+    assert len(recorded | after.keys()) == 100
+    lost_at_most = 2 * often.evaluation.record_every + often.evaluation.concurrency
+    assert len(before.keys() & after.keys()) <= lost_at_most
+    assert progress[0].reused == len(recorded)
+    assert found.verdict.decision == "promote"
+
+
+def kill_midway(settings: Settings, url: str, tuned: str, folder: Path) -> None:
+    """Start an evaluation in a process group of its own and kill the group after its second record."""
+    settings_file = folder / "settings.json"
+    settings_file.write_text(settings.model_dump_json(), encoding="utf-8")
+    log = Path(str(table_ref(settings.tables, ANSWERS))) / "_delta_log"
+    script = Path(__file__).with_name("run_evaluation.py")
+    command = [sys.executable, str(script), str(settings_file), url, tuned, BASE, RUN]
+    with subprocess.Popen(command, start_new_session=True) as child:
+        try:
+            while len(list(log.glob("*.json"))) < 2:
+                assert child.poll() is None, "the evaluation ended before it could be killed"
+                time.sleep(0.05)
+        finally:
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_model_against_its_copy_is_held(spark: SparkSession, settings: Settings, emulator: Emulator) -> None:
+    """The base model under two names gives the same answers, so no difference may be claimed."""
+    alias = BASE.rsplit("-", 3)[0]
+    few = settings.model_copy(update={"evaluation": Evaluation(max_examples=32, concurrency=3)})
+    found = compare(spark, few, emulator.url, alias)
+    assert found.items == 32
+    assert found.metrics["chrf"].difference == 0.0
+    assert found.verdict.decision == "hold"
+
+
+def test_items_are_the_first_of_the_test_split_in_published_order(
+    spark: SparkSession, settings: Settings, examples: list[str]
+) -> None:
+    table = table_ref(settings.tables, EXAMPLES)
+    items = read_items(spark, table, limit=7, version=latest_version(spark, table))
+    order = sorted(range(len(examples)), key=lambda at: f"{at * 7919 % 1000:04d}")
+    assert [item.conversation_id for item in items] == [f"test-{at}" for at in order[:7]]
+
+
+@pytest.mark.usefixtures("examples")
+def test_an_empty_test_split_is_said(spark: SparkSession, settings: Settings) -> None:
+    table = table_ref(settings.tables, EXAMPLES)
+    spark.sql(f"DELETE FROM {table.sql} WHERE split = 'test'")
+    with pytest.raises(InputError, match="no example in the test split"):
+        read_items(spark, table, limit=7)
+
+
+def test_equal_names_are_refused(spark: SparkSession, settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="are both 'same'"):
+        evaluate(spark, settings, client=openai.OpenAI, tuned="same", base="same", run_id=RUN)
