@@ -41,6 +41,7 @@ def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
         raise EnvironmentProblem(
             f"pyspark is not installed, and this is not a runtime that brings it: {INSTALL_LINE}."
         ) from error
+    _keep_rows_out_of_logs()
     mode = settings.mode
     active = SparkSession.getActiveSession()
     if mode == "existing" and active is None:
@@ -54,6 +55,14 @@ def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
     if mode == "connect":
         return _connect_session(settings, app_name=app_name)
     return _start_local(settings, app_name=app_name, extra={})
+
+
+def _keep_rows_out_of_logs() -> None:
+    """Switch off pyspark's loggers that print every failed query, whose messages may quote a row's values."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 def on_platform(environment: Mapping[str, str]) -> bool:

@@ -59,7 +59,7 @@ def test_python_is_compared_with_the_oldest() -> None:
 
 
 def test_a_missing_java_is_named_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "find_java", lambda environment: None)
+    monkeypatch.setattr(doctor, "find_java", lambda _: None)
     found = doctor.check_java({"PATH": str(tmp_path)})
     assert not found.ok
     assert "JAVA_HOME" in found.remedy

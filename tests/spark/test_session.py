@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pyspark.errors import ArithmeticException
+from pyspark.errors import ArithmeticException, NumberFormatException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -30,6 +30,12 @@ def test_times_are_utc_and_arithmetic_is_ansi(spark: SparkSession) -> None:
     assert spark.sql("SELECT current_timezone()").first() == ("UTC",)
     with pytest.raises(ArithmeticException, match="DIVIDE_BY_ZERO"):
         spark.sql("SELECT 1 / 0").collect()
+
+
+def test_a_failed_query_leaves_no_values_in_the_log(spark: SparkSession, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(NumberFormatException, match="a-customer-wrote-this"):
+        spark.sql("SELECT CAST('a-customer-wrote-this' AS INT)").collect()
+    assert "a-customer-wrote-this" not in capfd.readouterr().err
 
 
 def test_python_workers_run_this_interpreter(spark: SparkSession) -> None:
