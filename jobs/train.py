@@ -14,7 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one training; an error ends the task as failed."""
     spark, settings = start("train", arguments)
     outcome = train(spark, settings, progress=LogProgress())
-    logging.getLogger(__name__).info("train run=%s job=%s deployment=%s", outcome.run_id, outcome.job_id, outcome.deployment)
+    logging.getLogger(__name__).info(
+        "train run=%s job=%s deployment=%s", outcome.run_id, outcome.job_id, outcome.deployment
+    )
 
 
 if __name__ == "__main__":

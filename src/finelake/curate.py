@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from finelake import __version__
 from finelake.annotate.one_pass import annotate
@@ -29,7 +28,7 @@ from finelake.errors import InputError
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.rules.registry import RULES, fingerprint
 from finelake.tables import names
-from finelake.tables.balance import Balance, check_balance
+from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
 from finelake.tables.names import TableRef, source_ref, table_ref
 from finelake.tables.reading import latest_version, read_table
@@ -128,9 +127,10 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         quarantine = run.write(names.QUARANTINE, aside)
         ledger = run.write(names.LEDGER, ledger_of(rows, loose, run_id=run.run_id, fingerprints=fingerprints))
     with run.step("balance"):
-        balance = check_balance(rows_in, ledger=ledger, examples=examples, quarantine=quarantine)
-        rules = _rule_counts(ledger, fingerprints)
-        _require_enough(run, examples, balance)
+        totals = count_totals(ledger=ledger, examples=examples, quarantine=quarantine)
+        balance = check_balance(rows_in, totals)
+        rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
+        _require_enough(run, totals.examples("train"), balance)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
         write_manifest(_manifest(run, plan, balance, rules, files), folder=Path(settings.output.folder))
@@ -170,9 +170,8 @@ def _already_published(run: _Run) -> Curation | None:
     if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
         return None
     files = {split: PublishedFile(**item) for split, item in manifest["files"].items()}
-    return Curation(
-        run.run_id, folder, Balance(**manifest["balance"]), files, manifest["rules"], manifest["tables"], up_to_date=True
-    )
+    balance = Balance(**manifest["balance"])
+    return Curation(run.run_id, folder, balance, files, manifest["rules"], manifest["tables"], up_to_date=True)
 
 
 def _tools(run: _Run, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
@@ -197,23 +196,12 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
     return {code: fingerprint(rule, governing) for code, rule in sorted(RULES.items())}
 
 
-def _rule_counts(ledger: DataFrame, fingerprints: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    counted = ledger.groupBy("reason", "action").agg(F.count_distinct("conversation_id").alias("n"), F.count("*").alias("all"))
-    counts: dict[str, dict[str, Any]] = {}
-    for row in counted.orderBy("reason", "action").collect():
-        entry = counts.setdefault(row["reason"], {"count": 0, "fingerprint": fingerprints.get(row["reason"])})
-        entry["action"] = row["action"]
-        entry["count"] = max(entry["count"], row["n"] or row["all"])
-    return counts
-
-
-def _require_enough(run: _Run, examples: DataFrame, balance: Balance) -> None:
+def _require_enough(run: _Run, found: int, balance: Balance) -> None:
     needed = run.catalogue.limits.min_training_examples
-    found = examples.where(F.col("split") == "train").count()
     if found < needed:
         raise InputError(
             f"{found} training examples are left of {balance.conversations} conversations; the service needs {needed}. "
-            f"Table {run.written[names.LEDGER]['table']} says why each was set aside; `finelake why ID` tells one story."
+            f"Table {run.written[names.LEDGER]['table']} says why each was set aside; `finelake why ID` tells one."
         )
 
 

@@ -32,9 +32,7 @@ def decided(annotated: DataFrame, *, duplicates: Duplicates, splits: Splits) -> 
     else:
         related = annotated.withColumn("kept_id", F.lit(None).cast("string"))
     outcome = (
-        F.when(~candidate, F.lit(QUARANTINED))
-        .when(F.col("kept_id").isNotNull(), F.lit(MERGED))
-        .otherwise(F.lit(KEPT))
+        F.when(~candidate, F.lit(QUARANTINED)).when(F.col("kept_id").isNotNull(), F.lit(MERGED)).otherwise(F.lit(KEPT))
     )
     split = assign_splits(related.withColumn("outcome", outcome), config=splits)
     reason = (
@@ -82,7 +80,13 @@ def quarantine_of(
     )
     errors = F.transform("failed", lambda item: _dqx(item, run_id, fingerprints, rule_set))
     return conversations.unionByName(singles).select(
-        F.lit(run_id).alias("run_id"), "unit", "conversation_id", "rows_in", "reasons", errors.cast(T.ArrayType(DQX_RESULT)).alias("_errors"), "payload"
+        F.lit(run_id).alias("run_id"),
+        "unit",
+        "conversation_id",
+        "rows_in",
+        "reasons",
+        errors.cast(T.ArrayType(DQX_RESULT)).alias("_errors"),
+        "payload",
     )
 
 
@@ -140,7 +144,9 @@ def _dqx(item: Column, run_id: str, fingerprints: Mapping[str, str], rule_set: s
     summaries = {code: rule.summary for code, rule in RULES.items()}
     return F.struct(
         item["reason"].alias("name"),
-        F.coalesce(_looked_up(summaries, item["reason"]), F.lit("A check of the user's own schema failed.")).alias("message"),
+        F.coalesce(_looked_up(summaries, item["reason"]), F.lit("A check of the user's own schema failed.")).alias(
+            "message"
+        ),
         F.array(F.lit("turns")).alias("columns"),
         F.lit(None).cast("string").alias("filter"),
         item["step"].alias("function"),
@@ -148,8 +154,12 @@ def _dqx(item: Column, run_id: str, fingerprints: Mapping[str, str], rule_set: s
         F.lit(run_id).alias("run_id"),
         F.map_filter(
             F.create_map(
-                F.lit("value"), item["value"], F.lit("threshold"), item["threshold"],
-                F.lit("turns"), F.array_join(item["turns"].cast("array<string>"), ","),
+                F.lit("value"),
+                item["value"],
+                F.lit("threshold"),
+                item["threshold"],
+                F.lit("turns"),
+                F.array_join(item["turns"].cast("array<string>"), ","),
             ),
             lambda _key, value: value.isNotNull(),
         ).alias("user_metadata"),

@@ -90,7 +90,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def is_whole(folder: Path, files: dict[str, Any]) -> bool:
     """Tell whether every file that a manifest lists is there with the size and SHA-256 it names."""
     return all(
-        (folder / item["file"]).is_file() and _sha256(folder / item["file"]) == item["sha256"] for item in files.values()
+        (folder / item["file"]).is_file() and _sha256(folder / item["file"]) == item["sha256"]
+        for item in files.values()
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import pandas_udf
 
 from finelake.annotate.plan import PassPlan
 from finelake.annotate.row_checks import check_rows, load_schemas
@@ -199,7 +200,8 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
     run.__annotations__ = {"batches": Iterator[tuple[pd.Series, pd.Series]], "return": Iterator[pd.DataFrame]}
-    return F.pandas_udf(run, RESULT_TYPE)
+    udf: Callable[[Column, Column], Column] = pandas_udf(run, RESULT_TYPE)
+    return udf
 
 
 def slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -250,4 +252,3 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 def _joined(example: Example, role: str) -> str:
     return "\n".join(message.get("content") or "" for message in example.messages if message["role"] == role)
-

@@ -71,6 +71,8 @@ def read_tool_file(path: Path) -> dict[str, dict[str, Any]]:
         loaded = json.loads(path.read_text(encoding="utf-8"))
         return {item["function"]["name"]: item for item in loaded}
     except OSError as error:
-        raise ConfigError(f"examples.tools.file: {path} cannot be read ({type(error).__name__}). Give {expected}.") from None
+        raise ConfigError(
+            f"examples.tools.file: {path} cannot be read ({type(error).__name__}). Give {expected}."
+        ) from None
     except (ValueError, TypeError, KeyError):
         raise ConfigError(f"examples.tools.file: {path} is not {expected}.") from None

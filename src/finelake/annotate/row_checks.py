@@ -128,8 +128,8 @@ def _load(name: str) -> Any:
         schema = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"checks.row_schemas: {name} cannot be imported ({type(error).__name__}). Give module:attribute of a pandera "
-            f"schema in a package that is installed on the driver and the workers."
+            f"checks.row_schemas: {name} cannot be imported ({type(error).__name__}). Give module:attribute of a "
+            f"pandera schema in a package that is installed on the driver and the workers."
         ) from None
     if not isinstance(schema, pa.DataFrameSchema) and not (
         isinstance(schema, type) and issubclass(schema, pa.DataFrameModel)

@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 
 from finelake.cli import render
 from finelake.config.loading import load_settings
+from finelake.config.models import ModelInfo, load_catalogue
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 
@@ -43,6 +44,12 @@ class Context:
         from finelake.session import spark_session
 
         return spark_session(self.settings.session, app_name="finelake")
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the catalogue says of the configured model."""
+        path = self.settings.models_file
+        return load_catalogue(Path(path) if path else None).find(self.settings.model)
 
     def curate(self) -> Curation:
         """Curate, showing each step as it runs."""

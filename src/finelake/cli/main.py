@@ -24,7 +24,9 @@ def commands() -> None:
 
 @commands.command()
 @click.argument("files")
-@click.option("--format", "file_format", type=click.Choice(["jsonl", "parquet", "csv"]), help="If the name does not say.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["jsonl", "parquet", "csv"]), help="If the name does not say."
+)
 @configured
 def ingest(context: Context, files: str, file_format: Any) -> None:
     """Load FILES (JSONL, also gzip, Parquet or CSV; a path or glob) into the raw table, once."""
@@ -83,7 +85,7 @@ def doctor(context: Context) -> None:
     """Check Java, Spark, Delta, credentials and endpoint, and say what to fix."""
     from finelake.doctor import run_checks
 
-    checks = run_checks(context.settings)
+    checks = run_checks(context.settings, encoding=context.model.counting()[0])
     context.show(render.checks(checks), [render.as_json(check) for check in checks])
     context.exit(0 if all(check.ok for check in checks) else 6)
 
@@ -97,7 +99,7 @@ def sample(folder: Path, seed: int, conversations: int) -> None:
     from finelake.sample import write_sample
 
     files = write_sample(folder, seed=seed, conversations=conversations)
-    click.echo(f"{files.raw_turns}: {files.rows} raw turns of {files.conversations} conversations (seed {seed}).")
+    click.echo(f"{files.raw_turns}: {files.lines:,} raw turns of {files.conversations} conversations (seed {seed}).")
 
 
 @commands.command()
@@ -113,7 +115,9 @@ def emulator(port: int, state: Path, api_key: str, training_seconds: float) -> N
 
 
 @commands.command()
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path(".finelake"), show_default=True)
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), default=Path(".finelake"), show_default=True
+)
 @click.option("--port", default=8040, show_default=True)
 @click.option("--keep-service", is_flag=True, help="Leave the local service running at the end.")
 def demo(folder: Path, port: int, keep_service: bool) -> None:

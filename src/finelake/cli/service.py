@@ -22,9 +22,7 @@ def start_in_foreground(*, port: int, state: Path, api_key: str, training_second
     try:
         from finelake.emulator import EmulatorOptions, serve
     except ImportError as error:
-        raise EnvironmentProblem(
-            f"The local service needs {error.name}: pip install 'finelake[emulator]'."
-        ) from None
+        raise EnvironmentProblem(f"The local service needs {error.name}: pip install 'finelake[emulator]'.") from None
     options = EmulatorOptions(training_seconds=training_seconds)
     serve(host="127.0.0.1", port=port, state_folder=state, api_key=api_key, options=options)
 

@@ -93,12 +93,14 @@ def _fill(value: Any, environment: Mapping[str, str], missing: list[str]) -> Any
         return value
 
     def lookup(match: re.Match[str]) -> str:
-        name, default = match.group(1), match.group(2)
-        found = environment.get(name, default)
-        if found is None:
+        name: str = match.group(1)
+        default: str | None = match.group(2)
+        if name in environment:
+            return environment[name]
+        if default is None:
             missing.append(name)
             return ""
-        return found
+        return default
 
     return _PLACEHOLDER.sub(lookup, value)
 
@@ -113,7 +115,9 @@ def _explain(path: Path, error: ValidationError) -> str:
         elif item["type"] == "missing":
             lines.append(f"  {key}: missing, and it has no default.")
         else:
-            lines.append(f"  {key}: found {_shown(location, item.get('input'))}; {item['msg'].removeprefix('Value error, ')}.")
+            lines.append(
+                f"  {key}: found {_shown(location, item.get('input'))}; {item['msg'].removeprefix('Value error, ')}."
+            )
     return "\n".join(lines)
 
 

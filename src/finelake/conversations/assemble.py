@@ -109,7 +109,9 @@ def _group_conversations(rows: DataFrame) -> DataFrame:
                 (F.col("versions") == 1) & (F.col("rows_in") > 1),
                 _decision(CONVERSATION_REPEATED, value=count, threshold=F.lit("1")),
             ),
-            F.when(F.col("first.invalid_unicode"), _decision(TEXT_INVALID_UNICODE, value=_no_text(), threshold=_no_text())),
+            F.when(
+                F.col("first.invalid_unicode"), _decision(TEXT_INVALID_UNICODE, value=_no_text(), threshold=_no_text())
+            ),
         )
     )
     return grouped.select(

@@ -1,9 +1,10 @@
 """From the user's columns to turns: the one place where a raw row first gets a role.
 
 `map_turns` gives columns conversation_id string, user_id string, agent_id string, origin string, language string,
-metadata map<string,string>, problem string (a reason code that ingest found), payload string (the raw row as JSON), turn struct<i bigint, t bigint
-(microseconds), k string (hash of the content), r string, x string, u boolean, c string, d string, n string,
-o string, w int>. The short names are the fields of the JSON text that goes to the Python pass.
+metadata map<string,string>, problem string (a reason code that ingest found), payload string (the raw row as JSON),
+turn struct<i bigint, t bigint (microseconds), k string (hash of the content), r string, x string, u boolean,
+c string, d string, n string, o string, w int>. The short names are the fields of the JSON text that goes to the
+Python pass.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def map_turns(raw: DataFrame, source: Source) -> DataFrame:
     turn = F.struct(
         _optional(columns.turn_index, lambda name: F.expr(f"try_cast(`{name}` AS BIGINT)"), "bigint").alias("i"),
         _micros(raw, columns).alias("t"),
-        F.xxhash64(F.col(columns.author).cast("string"), text, calls, _string(columns.tool_call_id)).cast("string").alias("k"),
+        F.xxhash64(F.col(columns.author).cast("string"), text, calls, _string(columns.tool_call_id))
+        .cast("string")
+        .alias("k"),
         _role(source).alias("r"),
         F.make_valid_utf8(text).alias("x"),
         _invalid(text, problem).alias("u"),

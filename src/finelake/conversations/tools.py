@@ -18,12 +18,8 @@ def called_tools(mapped: DataFrame, *, fields: ToolCallFields) -> DataFrame:
     call = F.col("call")
     function = F.try_element_at(call, F.lit("function"))
     name = F.coalesce(F.get_json_object(function, "$.name"), F.try_element_at(call, F.lit(fields.name)))
-    arguments = F.coalesce(
-        F.get_json_object(function, "$.arguments"), F.try_element_at(call, F.lit(fields.arguments))
-    )
-    calls = mapped.where(F.col("turn.c").isNotNull()).select(
-        F.explode(F.from_json("turn.c", _CALLS)).alias("call")
-    )
+    arguments = F.coalesce(F.get_json_object(function, "$.arguments"), F.try_element_at(call, F.lit(fields.arguments)))
+    calls = mapped.where(F.col("turn.c").isNotNull()).select(F.explode(F.from_json("turn.c", _CALLS)).alias("call"))
     return (
         calls.select(name.alias("name"), F.explode_outer(F.json_object_keys(arguments)).alias("argument"))
         .where(F.col("name").isNotNull())
@@ -37,7 +33,9 @@ def infer_tools(mapped: DataFrame, *, fields: ToolCallFields, max_tools: int) ->
     Runs one job over the tool-call column. Raises ConfigError beyond `max_tools` functions (what a chat request may
     carry), where a file of definitions is needed.
     """
-    names = called_tools(mapped, fields=fields).groupBy("name").agg(F.sort_array(F.collect_set("argument")).alias("keys"))
+    names = (
+        called_tools(mapped, fields=fields).groupBy("name").agg(F.sort_array(F.collect_set("argument")).alias("keys"))
+    )
     rows = names.orderBy("name").limit(max_tools + 1).collect()
     if len(rows) > max_tools:
         raise ConfigError(

@@ -12,7 +12,7 @@ DUPLICATE_EXACT = register(
         code="duplicate_exact",
         step="duplicates",
         action="merge",
-        summary="What would be trained equals another conversation's after normalisation; the kept one's id is recorded.",
+        summary="What would be trained equals another conversation's after normalisation; the kept id is recorded.",
         policy_key="exact",
     )
 )

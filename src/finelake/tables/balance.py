@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from finelake.decide import KEPT, MERGED, OUTCOME_STEP, QUARANTINED
 from finelake.errors import BalanceError
+
+_FATES = ("kept", "merged", "trimmed", "duplicate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,57 +40,74 @@ class Balance:
         return asdict(self)
 
 
-def check_balance(rows_in: int, *, ledger: DataFrame, examples: DataFrame, quarantine: DataFrame) -> Balance:
-    """Count the outcomes in the written tables; raises BalanceError when they do not add up to `rows_in`.
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Bounded counts of the written tables: by step, action and reason; by split; by unit."""
 
-    Runs three aggregations over narrow columns.
-    """
-    outcomes = _outcomes(ledger)
-    kept = examples.agg(
-        F.count(F.lit(1)).alias("examples"),
-        *(F.coalesce(F.sum(fate), F.lit(0)).alias(fate) for fate in ("kept", "merged", "trimmed", "duplicate")),
-        F.coalesce(F.sum("turns_in"), F.lit(0)).alias("turns"),
-    ).first()
-    aside = quarantine.agg(
-        F.count(F.lit(1)).alias("units"),
-        F.coalesce(F.sum("rows_in"), F.lit(0)).alias("rows"),
-        F.count_if(F.col("unit") == "row").alias("loose"),
-    ).first()
-    if kept is None or aside is None:
-        raise BalanceError("The balance could not be counted: an aggregate gave no row. Run `finelake curate` again.")
+    decisions: Sequence[Row]
+    splits: Mapping[str, Row]
+    units: Mapping[str, Row]
+
+    def rules(self) -> dict[str, dict[str, int | str]]:
+        """Count the conversations (or loose rows) that each reason code was given to, with the action taken."""
+        counts: dict[str, dict[str, int | str]] = {}
+        for row in self.decisions:
+            entry = counts.setdefault(row["reason"], {"action": row["action"], "count": 0})
+            entry["count"] = max(int(entry["count"]), row["units"])
+        return dict(sorted(counts.items()))
+
+    def examples(self, split: str) -> int:
+        """Count the examples of a split."""
+        return int(self.splits[split]["examples"]) if split in self.splits else 0
+
+
+def count_totals(*, ledger: DataFrame, examples: DataFrame, quarantine: DataFrame) -> Totals:
+    """Count the written tables: one job each, over narrow columns."""
+    decisions = ledger.groupBy("step", "action", "reason").agg(
+        F.count(F.lit(1)).alias("units"), F.sum("rows").alias("rows")
+    )
+    splits = examples.groupBy("split").agg(
+        F.count(F.lit(1)).alias("examples"), *(F.sum(name).alias(name) for name in ("turns_in", *_FATES))
+    )
+    units = quarantine.groupBy("unit").agg(F.count(F.lit(1)).alias("units"), F.sum("rows_in").alias("rows"))
+    return Totals(
+        decisions=decisions.orderBy("step", "action", "reason").collect(),
+        splits={row["split"]: row for row in splits.collect()},
+        units={row["unit"]: row for row in units.collect()},
+    )
+
+
+def check_balance(rows_in: int, totals: Totals) -> Balance:
+    """Hold the totals of the tables against each other; raises BalanceError when they do not add up to `rows_in`."""
+    units = {action: _outcomes(totals, action, "units") for action in (KEPT, QUARANTINED, MERGED)}
+    rows = {action: _outcomes(totals, action, "rows") for action in (KEPT, QUARANTINED, MERGED)}
+    loose = int(totals.units["row"]["units"]) if "row" in totals.units else 0
+    fates = {name: sum(int(row[name]) for row in totals.splits.values()) for name in _FATES}
     balance = Balance(
         rows_in=rows_in,
-        rows_kept=outcomes[KEPT][1],
-        rows_quarantined=outcomes[QUARANTINED][1],
-        rows_merged=outcomes[MERGED][1],
-        loose_rows=aside["loose"],
-        conversations=sum(count for count, _ in outcomes.values()) - aside["loose"],
-        conversations_kept=outcomes[KEPT][0],
-        conversations_quarantined=outcomes[QUARANTINED][0] - aside["loose"],
-        conversations_merged=outcomes[MERGED][0],
-        turns_kept=kept["kept"],
-        turns_merged=kept["merged"],
-        turns_trimmed=kept["trimmed"],
-        turns_duplicate=kept["duplicate"],
+        rows_kept=rows[KEPT],
+        rows_quarantined=rows[QUARANTINED],
+        rows_merged=rows[MERGED],
+        loose_rows=loose,
+        conversations=sum(units.values()) - loose,
+        conversations_kept=units[KEPT],
+        conversations_quarantined=units[QUARANTINED] - loose,
+        conversations_merged=units[MERGED],
+        **{f"turns_{name}": count for name, count in fates.items()},
     )
-    fates = kept["kept"] + kept["merged"] + kept["trimmed"] + kept["duplicate"]
-    _require("raw rows", rows_in, balance.rows_kept + balance.rows_quarantined + balance.rows_merged)
-    _require("kept conversations and examples", balance.conversations_kept, kept["examples"])
-    _require("quarantined rows in ledger and quarantine", balance.rows_quarantined, aside["rows"])
-    _require("quarantined units in ledger and quarantine", outcomes[QUARANTINED][0], aside["units"])
-    _require("turns of kept conversations and their fates", kept["turns"], fates)
+    turns = sum(int(row["turns_in"]) for row in totals.splits.values())
+    aside = totals.units.values()
+    _require("raw rows", rows_in, sum(rows.values()))
+    _require("kept conversations and examples", units[KEPT], sum(totals.examples(split) for split in totals.splits))
+    _require("quarantined rows in ledger and quarantine", rows[QUARANTINED], sum(int(row["rows"]) for row in aside))
+    _require("quarantined units in ledger and quarantine", units[QUARANTINED], sum(int(row["units"]) for row in aside))
+    _require("turns of kept conversations and their fates", turns, sum(fates.values()))
     return balance
 
 
-def _outcomes(ledger: DataFrame) -> dict[str, tuple[int, int]]:
-    counted = (
-        ledger.where(F.col("step") == OUTCOME_STEP)
-        .groupBy("action")
-        .agg(F.count(F.lit(1)).alias("units"), F.sum("rows").alias("rows"))
-        .collect()
-    )
-    found = {row["action"]: (row["units"], row["rows"]) for row in counted}
-    return {action: found.get(action, (0, 0)) for action in (KEPT, QUARANTINED, MERGED)}
+def _outcomes(totals: Totals, action: str, measure: str) -> int:
+    chosen = (row for row in totals.decisions if row["step"] == OUTCOME_STEP and row["action"] == action)
+    return sum(int(row[measure]) for row in chosen)
 
 
 def _require(what: str, expected: int, found: int) -> None:

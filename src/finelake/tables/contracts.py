@@ -55,6 +55,8 @@ MESSAGE = T.StructType(
     ]
 )
 
+TOOL_CALL = T.StructType([T.StructField("name", T.StringType()), T.StructField("arguments", T.StringType())])
+
 # DQX's result struct (databrickslabs/dqx, schema/dq_result_schema.py), so that its dashboards read our quarantine.
 DQX_RESULT = T.StructType(
     [
@@ -148,11 +150,46 @@ class Ledger(pa.DataFrameModel):
     rule_fingerprint: T.StringType = pa.Field(nullable=True)
 
 
+class Answers(pa.DataFrameModel):
+    """One row an answer of a model; `key` is the SHA-256 of the request, `error` the code of a failed one."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    key: T.StringType = pa.Field(nullable=True)
+    role: T.StringType = pa.Field(nullable=True)
+    model: T.StringType = pa.Field(nullable=True)
+    text: T.StringType = pa.Field(nullable=True)
+    tool_calls: T.ArrayType(TOOL_CALL) = pa.Field(nullable=True)
+    finish_reason: T.StringType = pa.Field(nullable=True)
+    error: T.StringType = pa.Field(nullable=True)
+    billed: T.BooleanType = pa.Field(nullable=True)
+    prompt_tokens: T.LongType = pa.Field(nullable=True)
+    completion_tokens: T.LongType = pa.Field(nullable=True)
+    seconds: T.DoubleType = pa.Field(nullable=True)
+    fingerprint: T.StringType = pa.Field(nullable=True)
+    answered_at: T.TimestampType = pa.Field(nullable=True)
+
+
+class Scores(pa.DataFrameModel):
+    """One row an item and metric, with the keys of the two answers that were measured."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    evaluation_id: T.StringType = pa.Field(nullable=True)
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    group_key: T.StringType = pa.Field(nullable=True)
+    metric: T.StringType = pa.Field(nullable=True)
+    base: T.DoubleType = pa.Field(nullable=True)
+    tuned: T.DoubleType = pa.Field(nullable=True)
+    base_answer: T.StringType = pa.Field(nullable=True)
+    tuned_answer: T.StringType = pa.Field(nullable=True)
+
+
 CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ANNOTATED: Annotated,
     names.EXAMPLES: Examples,
     names.QUARANTINE: Quarantine,
     names.LEDGER: Ledger,
+    names.ANSWERS: Answers,
+    names.SCORES: Scores,
 }
 
 
@@ -171,6 +208,6 @@ def checked(frame: DataFrame, table: str) -> DataFrame:
         found = ", ".join(f"{name} {kind}" for name, kind in frame.dtypes if name in wrong)
         raise InputError(
             f"Table {table} breaks its contract: missing columns {missing or 'none'}; other types: {found or 'none'}. "
-            f"It was written by another version or changed by hand; run `finelake curate` again."
+            f"It was written by another version or changed by hand: move it away and run the step that writes it again."
         )
     return frame

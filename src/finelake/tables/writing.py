@@ -33,12 +33,7 @@ def append_once(frame: DataFrame, table: TableRef, *, key: str) -> None:
 
     The rows of one key must never change: a retry with other rows would be skipped as well.
     """
-    writer = (
-        frame.write.format("delta")
-        .mode("append")
-        .option("txnAppId", f"finelake.{key}")
-        .option("txnVersion", 1)
-    )
+    writer = frame.write.format("delta").mode("append").option("txnAppId", f"finelake.{key}").option("txnVersion", 1)
     with explained(table):
         writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
 
@@ -53,7 +48,8 @@ def explained(place: object) -> Iterator[None]:
     except Exception as error:
         text = str(error)
         if any(sign in text for sign in _FULL_DISK):
-            raise OutputError(f"No space left while writing {place}. Free space there and run the same again.") from None
+            message = f"No space left while writing {place}. Free space there and run the same again."
+            raise OutputError(message) from None
         if any(sign in text for sign in _FORBIDDEN):
             raise OutputError(
                 f"No permission to write {place}. Grant write access there or set another place in the configuration."
