@@ -200,7 +200,8 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
     run.__annotations__ = {"batches": Iterator[tuple[pd.Series, pd.Series]], "return": Iterator[pd.DataFrame]}
-    udf: Callable[[Column, Column], Column] = pandas_udf(run, RESULT_TYPE)
+    make: Any = pandas_udf  # pyspark's overloads lack the form that gives frames from an iterator
+    udf: Callable[[Column, Column], Column] = make(run, RESULT_TYPE)
     return udf
 
 
