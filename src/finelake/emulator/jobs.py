@@ -165,12 +165,13 @@ class JobService:
         """End a job with an error."""
         error = json.dumps({"code": code, "message": message, "param": param})
         with self._store.transaction():
-            self._store.write(
+            failed = self._store.write(
                 "UPDATE jobs SET status = 'failed', finished_at = ?, error = ? WHERE id = ?"
                 " AND status NOT IN ('succeeded', 'cancelled')",
                 (self._clock.now(), error, job_id),
             )
-            self.add_event(job_id, "failed", f"Job failed. {message}", level="error")
+            if failed:
+                self.add_event(job_id, "failed", f"Job failed. {message}", level="error")
 
     def _check_file(self, plane: Plane, file_id: str, param: str) -> None:
         try:

@@ -126,7 +126,8 @@ class JobRoutes:
     def _view(self, job: JobRecord) -> Json:
         if self._plane == "azure":
             return views_azure.job_view(job)
-        return views_openai.job_view(job, files_are_ready=self._services.worker.files_are_ready(job))
+        ready = job.status != "pending" or self._services.worker.files_are_ready(job)
+        return views_openai.job_view(job, files_are_ready=ready)
 
 
 def _page(request: Request, views: list[Json], *, default: int) -> Json:

@@ -64,8 +64,11 @@ class Trainer:
     def run(self, job: JobRecord) -> None:
         """Train a job until it succeeds, is paused or cancelled, or the service stops."""
         logger.info("job %s: rehearsal of %s starts at step %d", job.id, job.spec.model, job.last_step)
-        for key, text in start_events(job):
-            self._jobs.add_event(job.id, key, text)
+        with self._store.transaction():
+            if self._status(job) not in ACTIVE:
+                return
+            for key, text in start_events(job):
+                self._jobs.add_event(job.id, key, text)
         job = self._begin(job)
         if job.billed_tokens is not None and job.billed_tokens > MAX_TOKENS_TIMES_EPOCHS:
             self._jobs.fail(

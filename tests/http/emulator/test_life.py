@@ -259,6 +259,16 @@ def test_cancelled_job_stops_and_leaves_no_model(shared_emulator, tools):
     assert client.fine_tuning.jobs.list_events(job.id).data[0].message == "Job cancelled."
 
 
+def test_deleting_the_files_of_a_running_job_does_not_end_it(shared_emulator, tools):
+    client = shared_emulator(training_seconds=60.0).openai()
+    training = tools.upload(client, tools.talk_lines(40, seed=1))
+    job = tools.create_job(client, training, extra={})
+    tools.until(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "running", what="the start")
+    client.files.delete(training)
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "running"
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+
+
 def test_three_jobs_run_at_once_and_the_fourth_waits(shared_emulator, tools):
     running = shared_emulator(training_seconds=60.0)
     client = running.azure()
