@@ -15,19 +15,13 @@ from pathlib import Path
 
 import openai
 import pytest
-from azure.core.credentials import AccessToken
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+
+from finelake.services.credentials import StaticToken
 
 KEY = "demo-test"
 
 pytestmark = [pytest.mark.demo, pytest.mark.timeout(900)]
-
-
-class StaticToken:
-    """A credential for the local resource manager."""
-
-    def get_token(self, *scopes: str, **options: object) -> AccessToken:
-        return AccessToken(KEY, int(time.time()) + 3600)
 
 
 def free_port() -> int:
@@ -71,7 +65,7 @@ class Demo:
         return int(json.loads((self.folder / "service" / "service.json").read_text(encoding="utf-8"))["pid"])
 
     def deployments(self) -> list[str]:
-        arm = CognitiveServicesManagementClient(StaticToken(), "0", base_url=f"http://127.0.0.1:{self.port}")
+        arm = CognitiveServicesManagementClient(StaticToken(KEY), "0", base_url=f"http://127.0.0.1:{self.port}")
         found = arm.deployments.list("rehearsal", "rehearsal", enforce_https=False)
         return sorted(str(item.name) for item in found)
 
