@@ -1,6 +1,6 @@
 """The Delta table of answers: the cache that keeps a paid answer from being paid again.
 
-One row an answer; columns: see `_SCHEMA`. `key` is the SHA-256 of the request, so a changed prompt, model
+One row an answer, as `contracts.Answers` says. `key` is the SHA-256 of the request, so a changed prompt, model
 or option is another question. The table holds conversation text.
 """
 
@@ -16,15 +16,10 @@ from pyspark.sql import functions as F
 
 from finelake.evaluation.asking import Answer
 from finelake.evaluation.replies import Reply, ToolCall
-from finelake.tables.names import TableRef
+from finelake.tables.contracts import Answers, checked
+from finelake.tables.names import ANSWERS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
-
-_SCHEMA = (
-    "run_id string, key string, role string, model string, text string, "
-    "tool_calls array<struct<name string, arguments string>>, finish_reason string, error string, billed boolean, "
-    "prompt_tokens bigint, completion_tokens bigint, seconds double, fingerprint string, answered_at timestamp"
-)
 
 
 class AnswerTable:
@@ -39,13 +34,16 @@ class AnswerTable:
         """Give the run's answers by key; an empty dictionary when there are none yet."""
         if not table_exists(self._spark, self._table):
             return {}
-        rows = read_table(self._spark, self._table).where(F.col("run_id") == self._run_id).collect()
+        frame = checked(read_table(self._spark, self._table), ANSWERS)
+        rows = frame.where(F.col("run_id") == self._run_id).collect()
         return {row["key"]: _answer(row) for row in rows}
 
     def record(self, answers: Sequence[Answer]) -> None:
         """Append answers in one commit, as one file; the same keys are never appended twice."""
         now = datetime.now(UTC)
-        frame = self._spark.createDataFrame([self._row(answer, now) for answer in answers], schema=_SCHEMA)
+        frame = self._spark.createDataFrame(
+            [self._row(answer, now) for answer in answers], schema=Answers.to_structtype()
+        )
         keys = hashlib.sha256("".join(sorted(answer.key for answer in answers)).encode()).hexdigest()
         append_once(frame.coalesce(1), self._table, key=f"{self._run_id}.answers.{keys}")
 

@@ -7,13 +7,9 @@ from dataclasses import astuple, dataclass
 
 from pyspark.sql import SparkSession
 
+from finelake.tables.contracts import Scores
 from finelake.tables.names import TableRef
 from finelake.tables.writing import append_once
-
-_SCHEMA = (
-    "run_id string, evaluation_id string, conversation_id string, group_key string, metric string, "
-    "base double, tuned double, base_answer string, tuned_answer string"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +30,5 @@ def record_scores(
 ) -> None:
     """Append an evaluation's scores, once: the same evaluation of a run is not written again."""
     rows = [(run_id, evaluation_id, *astuple(score)) for score in scores]
-    frame = spark.createDataFrame(rows, schema=_SCHEMA)
+    frame = spark.createDataFrame(rows, schema=Scores.to_structtype())
     append_once(frame.coalesce(1), table, key=f"{run_id}.scores.{evaluation_id}")

@@ -172,6 +172,17 @@ def test_an_empty_test_split_is_said(spark: SparkSession, settings: Settings) ->
         read_items(spark, table, limit=7)
 
 
+@pytest.mark.usefixtures("examples")
+def test_an_answers_table_of_another_form_is_refused_before_anything_is_paid(
+    spark: SparkSession, settings: Settings
+) -> None:
+    spark.range(1).write.format("delta").save(str(table_ref(settings.tables, ANSWERS)))
+    with chat_server(lambda *_: refusal(500, None)) as recorder:
+        with pytest.raises(InputError, match="Table answers breaks its contract"):
+            compare(spark, settings, recorder.url, "tuned")
+        assert not recorder.statuses()
+
+
 def test_equal_names_are_refused(spark: SparkSession, settings: Settings) -> None:
     with pytest.raises(ConfigError, match="are both 'same'"):
         evaluate(spark, settings, client=openai.OpenAI, tuned="same", base="same", run_id=RUN)
