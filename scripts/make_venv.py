@@ -37,6 +37,9 @@ def uv_settings(pip_config: str, environment: Mapping[str, str]) -> dict[str, st
         variable = PIP_TO_UV.get(key.rpartition(".")[2])
         if separator and variable is not None and variable not in environment:
             found[variable] = value.strip().strip("'\"").replace("\\n", " ").strip()
+    # pip passes over a folder of wheels that is not there; uv would stop.
+    wheels = found.get("UV_FIND_LINKS", "").split()
+    found["UV_FIND_LINKS"] = " ".join(each for each in wheels if "://" in each or Path(each).is_dir())
     return {name: value for name, value in found.items() if value}
 
 
