@@ -26,7 +26,8 @@ from finelake.conversations.tools import infer_tools
 from finelake.decide import decided, examples_of, ledger_of, quarantine_of
 from finelake.errors import InputError
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
-from finelake.rules.registry import RULES, fingerprint
+from finelake.rules.catalogue import all_rules
+from finelake.rules.registry import fingerprint
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
@@ -193,7 +194,7 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
         "salt": settings.splits.salt,
         "exact": settings.duplicates.exact,
     }
-    return {code: fingerprint(rule, governing) for code, rule in sorted(RULES.items())}
+    return {code: fingerprint(rule, governing) for code, rule in sorted(all_rules().items())}
 
 
 def _require_enough(run: _Run, found: int, balance: Balance) -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from finelake.config.settings import Duplicates, Splits
 from finelake.relate.exact import DUPLICATE_EXACT, exact_duplicates
-from finelake.rules.registry import RULES
+from finelake.rules.catalogue import all_rules
 from finelake.splits import assign_splits
 from finelake.tables.contracts import DQX_RESULT, MESSAGE, Annotated, Examples
 
@@ -63,7 +63,7 @@ def quarantine_of(
         "payload",
     )
     one = F.struct(
-        F.lit("assemble").alias("step"),
+        _looked_up({code: rule.step for code, rule in all_rules().items()}, F.col("reason")).alias("step"),
         F.lit(QUARANTINED).alias("action"),
         F.col("reason"),
         F.array().cast("array<int>").alias("turns"),
@@ -141,7 +141,7 @@ def ledger_of(rows: DataFrame, loose: DataFrame, *, run_id: str, fingerprints: M
 
 
 def _dqx(item: Column, run_id: str, fingerprints: Mapping[str, str], rule_set: str) -> Column:
-    summaries = {code: rule.summary for code, rule in RULES.items()}
+    summaries = {code: rule.summary for code, rule in all_rules().items()}
     return F.struct(
         item["reason"].alias("name"),
         F.coalesce(_looked_up(summaries, item["reason"]), F.lit("A check of the user's own schema failed.")).alias(

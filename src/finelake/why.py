@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from finelake.config.settings import Settings
 from finelake.decide import OUTCOME_STEP
 from finelake.errors import InputError
-from finelake.rules.registry import RULES
+from finelake.rules.catalogue import all_rules
 from finelake.tables import names
 from finelake.tables.names import table_ref
 from finelake.tables.reading import read_table
@@ -68,12 +68,13 @@ def tell(spark: SparkSession, settings: Settings, conversation_id: str) -> Story
         .first()
     )
     table = names.EXAMPLES if outcome["action"] == "keep" else names.QUARANTINE
+    rules = all_rules()
     chapters = tuple(
         Chapter(
             step=row["step"],
             action=row["action"],
             reason=row["reason"],
-            meaning=RULES[row["reason"]].summary if row["reason"] in RULES else "A check of your own schema failed.",
+            meaning=rules[row["reason"]].summary if row["reason"] in rules else "A check of your own schema failed.",
             turns=tuple(row["turns"] or ()),
             value=row["value"],
             threshold=row["threshold"],

@@ -1,0 +1,30 @@
+"""All rules of the package. A rule lives beside the code that gives its reason; here is the list of those places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from finelake.rules.registry import RULES, Rule
+
+PLACES = (
+    "finelake.ingest",
+    "finelake.conversations.assemble",
+    "finelake.conversations.calls",
+    "finelake.conversations.layouts",
+    "finelake.conversations.order",
+    "finelake.conversations.pairing",
+    "finelake.conversations.structure",
+    "finelake.conversations.text",
+    "finelake.annotate.one_pass",
+    "finelake.annotate.row_checks",
+    "finelake.relate.exact",
+    "finelake.splits",
+)
+
+
+def all_rules() -> Mapping[str, Rule]:
+    """Give every rule by its reason code."""
+    for place in PLACES:
+        import_module(place)
+    return RULES
