@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from finelake import __version__
 from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
-from finelake.annotate.row_checks import load_schemas
+from finelake.annotate.row_checks import load_schemas, schema_hashes
 from finelake.config.models import ModelCatalogue, load_catalogue
 from finelake.config.settings import Settings
 from finelake.conversations.assemble import assemble, loose_rows
@@ -152,7 +152,9 @@ def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, ver
     tools = settings.examples.tools.file
     content |= {
         "model": catalogue.find(settings.model).model_dump(mode="json"),
+        "limits": catalogue.limits.model_dump(mode="json"),
         "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
+        "row_schemas": schema_hashes(settings.checks.row_schemas),
         "table": str(source),
         "version": version,
         "finelake": __version__,

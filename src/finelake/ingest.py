@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -23,6 +24,8 @@ from finelake.rules.registry import Rule, register
 from finelake.tables.names import ROW_PROBLEM, ROW_TEXT, SOURCE_FILE, TableRef
 from finelake.tables.reading import latest_version, read_table, table_exists
 from finelake.tables.writing import append_once
+
+_NESTED = (T.ArrayType, T.StructType, T.MapType)
 
 FileFormat = Literal["jsonl", "parquet", "csv"]
 
@@ -64,18 +67,66 @@ class Ingested:
 
 
 def ingest(spark: SparkSession, files: str, table: TableRef, *, file_format: FileFormat | None = None) -> Ingested:
-    """Append files (a path or glob) to a raw Delta table, once: the same files again change nothing.
+    """Append files (a path or glob) to a raw Delta table, each once: the same content again changes nothing.
 
-    Columns: those of the files (nested JSON as text), `_row_problem` string, `_row_text` string (the line, only
-    where it was not JSON), `_source_file` string. Raises InputError when there are no files, ConfigError when the
-    format cannot be told.
+    One commit a file, or a folder. Columns: those of the files (nested JSON as text), `_row_problem` string,
+    `_row_text` string (the line, only where it was not JSON), `_source_file` string. A column that the table lacks
+    is added to it; one of another type is cast where no value is lost. Raises InputError when there are no files or
+    they do not fit the table, ConfigError when the format cannot be told.
     """
     chosen = file_format or _format_of(files)
-    key = f"ingest.{table}.{_identity(spark, files)}"
     before = latest_version(spark, table) if table_exists(spark, table) else -1
-    append_once(_read(spark, files, chosen), table, key=hashlib.sha256(key.encode()).hexdigest())
+    known = before >= 0
+    for place, identity in _identities(spark, files):
+        key = hashlib.sha256(f"ingest.{table}.{identity}".encode()).hexdigest()
+        try:
+            frame = _read(spark, place, chosen)
+            frame = fitted(frame, read_table(spark, table), place=place) if known else frame
+            append_once(frame, table, key=key, new_columns=True)
+        except AnalysisException as error:
+            raise _unfit(place, table, error) from None
+        known = True
     after = latest_version(spark, table)
     return Ingested(table=table, version=after, rows=read_table(spark, table).count(), already_loaded=after == before)
+
+
+def _unfit(place: str, table: TableRef, error: AnalysisException) -> InputError:
+    condition = error.getCondition() or "no condition given"
+    return InputError(
+        f"{place} cannot be loaded into table {table} ({condition}). Expected columns whose names differ by more than "
+        f"letter case and hold no space or any of ,;{{}}()=, and files of one kind. Mend the files, or load them into "
+        f"another table."
+    )
+
+
+def fitted(frame: DataFrame, table: DataFrame, *, place: str) -> DataFrame:
+    """Cast a frame's columns to the types of the table's. Raises InputError that names those that would lose a value.
+
+    Runs one job over columns of another type, none where all types agree.
+    """
+    wanted = {field.name: field.dataType for field in table.schema.fields}
+    found = {field.name: field.dataType for field in frame.schema.fields}
+    other = {name: wanted[name] for name, kind in found.items() if name in wanted and kind != wanted[name]}
+    if not other:
+        return frame
+    nested = {name for name in other if isinstance(found[name], _NESTED) or isinstance(wanted[name], _NESTED)}
+    cast = {name: F.col(f"`{name}`").try_cast(kind) for name, kind in other.items() if name not in nested}
+    lost = [F.count_if(_lost(F.col(f"`{name}`"), value, found[name], other[name])) for name, value in cast.items()]
+    lost = [count.alias(name) for count, name in zip(lost, cast, strict=True)]
+    counts = frame.agg(*lost).first() if lost else None
+    bad = sorted(nested | {name for name in cast if counts and counts[name]})
+    if bad:
+        listed = "; ".join(f"{name} is {found[name].simpleString()}, not {wanted[name].simpleString()}" for name in bad)
+        raise InputError(f"{place} does not fit the table: {listed}. Mend the file, or load it into another table.")
+    return frame.withColumns(cast)
+
+
+def _lost(value: Column, cast: Column, found: T.DataType, wanted: T.DataType) -> Column:
+    """Say whether a cast loses something: a text that is no number, digits behind the point, leading zeros."""
+    changed = cast.isNull()
+    if isinstance(wanted, (T.IntegralType, T.BooleanType, T.StringType)):
+        changed = changed | ~cast.try_cast(found).eqNullSafe(value)
+    return value.isNotNull() & changed
 
 
 def _format_of(files: str) -> FileFormat:
@@ -85,16 +136,26 @@ def _format_of(files: str) -> FileFormat:
     raise ConfigError(f"{files}: the file format cannot be told from the name. Give --format jsonl, parquet or csv.")
 
 
-def _identity(spark: SparkSession, files: str) -> str:
-    """Identify files by content where the driver can read them, else by path, size and time."""
-    local = sorted(glob.glob(files)) if "://" not in files else []
-    paths = [Path(path) for path in local]
-    paths = [child for path in paths for child in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    paths = [path for path in paths if path.is_file() and not path.name.startswith(("_", "."))]
-    if paths:
-        return hashlib.sha256("".join(_digest(path) for path in paths).encode()).hexdigest()
+def _identities(spark: SparkSession, files: str) -> list[tuple[str, str]]:
+    """List (file or folder, identity): by content where the driver can read it, else by path, size and time."""
+    local = [Path(path) for path in sorted(glob.glob(files))] if "://" not in files else []
+    found = [(str(path), "".join(_digest(file) for file in _files_of(path))) for path in local]
+    found = [(place, digests) for place, digests in found if digests]
+    if found and not any(file.stat().st_size for path in local for file in _files_of(path)):
+        raise InputError(f"{files} holds nothing: 0 bytes. Give files with rows.")
+    if found:
+        return found
     if "://" not in files:
         raise InputError(f"{files}: no such file. Give the path of a JSONL, Parquet or CSV file, folder or glob.")
+    return [(files, _listed(spark, files))]
+
+
+def _files_of(path: Path) -> list[Path]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and not file.name.startswith(("_", "."))]
+
+
+def _listed(spark: SparkSession, files: str) -> str:
     listing = spark.read.format("binaryFile").load(files).select("path", "length", "modificationTime")
     digest = listing.select(F.sha2(F.array_join(F.sort_array(F.collect_list(F.concat_ws("|", "*"))), ","), 256)).first()
     return str(digest[0]) if digest else ""
@@ -121,7 +182,11 @@ def _read_jsonl(spark: SparkSession, files: str) -> DataFrame:
     lines = (
         spark.read.option("lineSep", "\n")
         .text(files)
-        .select(F.rtrim(F.regexp_replace("value", "^\ufeff", "")).alias("line"), _file_name().alias(SOURCE_FILE))
+        .select(
+            F.regexp_replace(F.make_valid_utf8("value"), r"\A\x{FEFF}|[ \t\r]+\z", "").alias("line"),
+            F.is_valid_utf8("value").alias("valid"),
+            _file_name().alias(SOURCE_FILE),
+        )
         .where(F.length("line") > 0)
     )
     corrupt = T.StructType([*schema.fields, T.StructField(ROW_TEXT, T.StringType())])
@@ -134,7 +199,7 @@ def _problem() -> Column:
     unreadable = F.col(f"parsed.{ROW_TEXT}").isNotNull() | F.col("parsed").isNull()
     return (
         F.when(unreadable, F.lit(ROW_NOT_JSON.code))
-        .when(F.col("line").rlike(_LONE_SURROGATE), F.lit(TEXT_INVALID_UNICODE.code))
+        .when(~F.col("valid") | F.col("line").rlike(_LONE_SURROGATE), F.lit(TEXT_INVALID_UNICODE.code))
         .otherwise(F.lit(None).cast("string"))
     )
 
@@ -142,10 +207,9 @@ def _problem() -> Column:
 def _flat_schema(spark: SparkSession, files: str) -> T.StructType:
     inferred = spark.read.option("lineSep", "\n").option("columnNameOfCorruptRecord", ROW_TEXT).json(files).schema
     fields = [field for field in inferred.fields if field.name not in (ROW_TEXT, ROW_PROBLEM, SOURCE_FILE)]
-    nested = (T.StructType, T.ArrayType, T.MapType)
     return T.StructType(
         [
-            T.StructField(field.name, T.StringType() if isinstance(field.dataType, nested) else field.dataType)
+            T.StructField(field.name, T.StringType() if isinstance(field.dataType, _NESTED) else field.dataType)
             for field in fields
         ]
     )

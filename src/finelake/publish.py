@@ -157,8 +157,11 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

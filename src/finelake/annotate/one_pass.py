@@ -29,11 +29,20 @@ from finelake.conversations.examples import (
     last_user,
 )
 from finelake.conversations.repair import repair, repair_conversation
-from finelake.conversations.turns import Decision, Repaired
-from finelake.rules.registry import RULES
+from finelake.conversations.turns import Decision, Repaired, decision
+from finelake.rules.registry import RULES, Rule, register
 from finelake.tables.contracts import DECISION
 from finelake.tokens.counter import TokenCounter, counter_for
 from finelake.tokens.formula import ExampleTokens
+
+TOOLS_UNREADABLE = register(
+    Rule(
+        code="tools_unreadable",
+        step="structure",
+        action="quarantine",
+        summary="The conversation's own tool definitions are not a JSON list in OpenAI's form.",
+    )
+)
 
 # A slice ends at this many conversations or characters, whichever comes first.
 SLICE_ROWS = 2_000
@@ -105,14 +114,20 @@ class Worker:
             repaired = repair_conversation(text, policy=self.plan.repair)
         if repaired.reasons:
             return Annotation(repaired, None)
-        return Annotation(repaired, build_example(repaired, policy=self._policy(tools)))
+        try:
+            policy = self._policy(tools)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            repaired.decisions.append(decision(TOOLS_UNREADABLE, []))
+            return Annotation(repaired, None)
+        return Annotation(repaired, build_example(repaired, policy=policy))
 
     def _policy(self, tools: str | None) -> ExamplePolicy:
         if not tools:
             return self.plan.example
+        if len(self.tool_sets) > _KEPT_DEFINITIONS:
+            self.tool_sets.clear()
         if tools not in self.tool_sets:
-            definitions = {item["function"]["name"]: item for item in decode_json(tools)}
-            own = ToolSet(definitions=definitions, mode="all")
+            own = ToolSet(definitions=own_definitions(tools), mode="all")
             base = self.plan.example
             self.tool_sets[tools] = ExamplePolicy(system=base.system, tools=own, train=base.train)
         return self.tool_sets[tools]
@@ -144,6 +159,15 @@ class Worker:
                 )
             )
             annotations[failure.row].example = None
+
+
+def own_definitions(tools: str) -> dict[str, Any]:
+    """Read a conversation's own tool definitions by function name; raises ValueError, TypeError or KeyError."""
+    definitions: dict[str, Any] = {}
+    for item in decode_json(tools):
+        definitions[item.get("function", item)["name"]] = item
+    encode_json(list(definitions.values())).encode()  # a lone surrogate must not get as far as Arrow
+    return definitions
 
 
 def row_frame(annotations: Sequence[Annotation], *, with_text: bool) -> pd.DataFrame:
@@ -228,7 +252,7 @@ def _row(item: Annotation) -> tuple[Any, ...]:
     fates = (counts.kept, counts.merged, counts.trimmed, counts.duplicate) if example else (0, 0, 0, 0)
     return (
         example.line if example else None,
-        encode_json([_decision(decision) for decision in repaired.decisions]),
+        encode_json([_decision(made) for made in repaired.decisions]),
         counts.turns_in,
         *fates,
         len(example.messages) if example else None,
@@ -240,14 +264,14 @@ def _row(item: Annotation) -> tuple[Any, ...]:
     )
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(made: Decision) -> dict[str, Any]:
     return {
-        "step": decision.step,
-        "action": decision.action,
-        "reason": decision.reason,
-        "turns": decision.turns,
-        "value": decision.value,
-        "threshold": decision.threshold,
+        "step": made.step,
+        "action": made.action,
+        "reason": made.reason,
+        "turns": made.turns,
+        "value": made.value,
+        "threshold": made.threshold,
     }
 
 

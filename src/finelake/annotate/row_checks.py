@@ -1,21 +1,24 @@
 """Row checks by pandera: the built-in schema and the user's, run on each batch inside the Python pass.
 
-The frame that a schema sees has one row an example, columns: conversation_id str, messages int, tokens int,
-trained_tokens int, tool_tokens int, and, for the user's schemas, also system_text, user_text, assistant_text (turns
-joined by newlines), last_user and last_reply str.
+The frame that a schema sees has one row an example, columns: messages int, tokens int, trained_tokens int,
+tool_tokens int, and, for the user's schemas, also system_text, user_text, assistant_text (turns joined by newlines),
+last_user and last_reply str.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-from pandera.errors import SchemaError, SchemaErrors
+from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from finelake.errors import ConfigError
 from finelake.rules.registry import Rule, register
@@ -45,6 +48,13 @@ NOTHING_TRAINED = register(
         summary="No token of the example would be trained: every assistant turn has weight 0 or is empty.",
     )
 )
+
+_STRUCTURAL = {
+    SchemaErrorReason.COLUMN_NOT_IN_SCHEMA,
+    SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME,
+    SchemaErrorReason.COLUMN_NOT_ORDERED,
+    SchemaErrorReason.WRONG_DATATYPE,
+}
 
 NUMBER_COLUMNS = ("messages", "tokens", "trained_tokens", "tool_tokens")
 TEXT_COLUMNS = ("system_text", "user_text", "assistant_text", "last_user", "last_reply")
@@ -85,6 +95,16 @@ def load_schemas(names: Sequence[str]) -> list[Any]:
     Raises ConfigError when a name cannot be imported, is no pandera schema, or asks for columns the frame lacks.
     """
     return [_load(name) for name in names]
+
+
+def schema_hashes(names: Sequence[str]) -> list[str]:
+    """Give the SHA-256 (hex) of the module files of the user's schemas, as an edited schema is another one.
+
+    Raises what `load_schemas` raises.
+    """
+    load_schemas(names)
+    files = [getattr(sys.modules[name.partition(":")[0]], "__file__", None) for name in names]
+    return [hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest() for file in files]
 
 
 def check_rows(frame: pd.DataFrame, limits: Limits, schemas: Sequence[Any]) -> list[Failure]:
@@ -136,8 +156,25 @@ def _load(name: str) -> Any:
     ):
         raise ConfigError(f"checks.row_schemas: {name} is no pandera.pandas DataFrameSchema or DataFrameModel.")
     columns = schema.columns if isinstance(schema, pa.DataFrameSchema) else schema.to_schema().columns
-    known = ("conversation_id", *NUMBER_COLUMNS, *TEXT_COLUMNS)
+    known = (*NUMBER_COLUMNS, *TEXT_COLUMNS)
     unknown = [column for column, spec in columns.items() if spec.required and column not in known]
     if unknown:
         raise ConfigError(f"checks.row_schemas: {name} asks for columns {unknown}. Available: {', '.join(known)}.")
+    _require_fit(name, schema)
     return schema
+
+
+def _require_fit(name: str, schema: Any) -> None:
+    """Refuse a schema that no frame of ours can fit: it would reject every example instead of some."""
+    numbers = {column: pd.Series([], dtype="int64") for column in NUMBER_COLUMNS}
+    empty = pd.DataFrame(numbers | {column: pd.Series([], dtype="object") for column in TEXT_COLUMNS})
+    try:
+        schema.validate(empty, lazy=True)
+    except SchemaErrors as errors:
+        reasons = {error.reason_code for error in errors.schema_errors} & _STRUCTURAL
+        if reasons:
+            listed = ", ".join(sorted(reason.name.lower() for reason in reasons))
+            raise ConfigError(
+                f"checks.row_schemas: {name} does not fit the frame it is given ({listed}). Columns are int64 "
+                f"({', '.join(NUMBER_COLUMNS)}) and text ({', '.join(TEXT_COLUMNS)}); leave out strict and ordered."
+            ) from None

@@ -80,6 +80,10 @@ class Source(Section):
     def _an_order_is_mapped(self) -> Source:
         if self.layout == "turns" and self.columns.turn_index is None and self.columns.sent_at is None:
             raise ValueError("map columns.turn_index or columns.sent_at: turns need an order")
+        authors: dict[str, str] = {}
+        for author, role in self.roles.items():
+            if authors.setdefault(author.strip().lower(), role) != role:
+                raise ValueError(f"roles gives {author!r} two roles: letter case and outer spaces do not count")
         if not is_path(self.table) and not _TABLE_NAME.match(self.table):
             raise ValueError("table must be a name of one to three parts (catalog.schema.table) or a folder")
         return self

@@ -100,6 +100,7 @@ def _group_conversations(rows: DataFrame) -> DataFrame:
         *_described(),
         F.count_distinct(F.xxhash64("chat", "tools")).alias("versions"),
         F.min(F.struct("chat", "tools", "invalid_unicode")).alias("first"),
+        F.to_json(F.array_sort(F.collect_set("chat"))).alias("all_chats"),
     )
     versions, count = F.col("versions").cast("string"), F.col("rows_in").cast("string")
     assembly = F.array_compact(
@@ -118,10 +119,10 @@ def _group_conversations(rows: DataFrame) -> DataFrame:
         "*",
         nothing.alias("first_at"),
         nothing.alias("last_at"),
-        F.col("first.chat").alias("content"),
+        F.when(F.col("versions") > 1, F.col("all_chats")).otherwise(F.col("first.chat")).alias("content"),
         F.col("first.tools").alias("tools"),
         assembly.cast(_DECISIONS).alias("assembly"),
-    ).drop("versions", "first")
+    ).drop("versions", "first", "all_chats")
 
 
 def _decision(rule: Rule, *, value: Column, threshold: Column) -> Column:

@@ -62,31 +62,26 @@ def map_rows(raw: DataFrame, source: Source) -> DataFrame:
 def map_turns(raw: DataFrame, source: Source) -> DataFrame:
     """Map raw rows, one a turn, to the columns of the module's docstring."""
     columns = source.columns
-    text = F.col(columns.text).cast("string")
+    author, text = _column(columns.author).cast("string"), _column(columns.text).cast("string")
     problem = _problem(raw)
     calls = _json_text(raw, columns.tool_calls)
+    call_id, name = _raw_string(columns.tool_call_id), _raw_string(columns.name)
     turn = F.struct(
-        _optional(columns.turn_index, lambda name: F.expr(f"try_cast(`{name}` AS BIGINT)"), "bigint").alias("i"),
+        _optional(columns.turn_index, lambda index: _column(index).try_cast("bigint"), "bigint").alias("i"),
         _micros(raw, columns).alias("t"),
-        F.xxhash64(F.col(columns.author).cast("string"), text, calls, _string(columns.tool_call_id))
-        .cast("string")
-        .alias("k"),
+        F.xxhash64(author, text, calls, call_id).cast("string").alias("k"),
         _role(source).alias("r"),
         F.make_valid_utf8(text).alias("x"),
-        _invalid(text, problem).alias("u"),
-        calls.alias("c"),
-        _string(columns.tool_call_id).alias("d"),
-        _string(columns.name).alias("n"),
+        _invalid(problem, text, calls, call_id, name).alias("u"),
+        F.make_valid_utf8(calls).alias("c"),
+        F.make_valid_utf8(call_id).alias("d"),
+        F.make_valid_utf8(name).alias("n"),
         _string(columns.origin).alias("o"),
-        _optional(columns.weight, lambda name: F.expr(f"try_cast(`{name}` AS INT)"), "int").alias("w"),
+        _optional(columns.weight, lambda weight: _column(weight).try_cast("int"), "int").alias("w"),
     )
     return raw.select(
-        _string(columns.conversation_id).alias("conversation_id"),
-        _string(columns.user_id).alias("user_id"),
-        _string(columns.agent_id).alias("agent_id"),
-        _string(columns.origin).alias("origin"),
-        _string(columns.language).alias("language"),
-        metadata_map(columns).alias("metadata"),
+        _known(columns.conversation_id).alias("conversation_id"),
+        *_about(columns),
         problem.alias("problem"),
         _payload(raw).alias("payload"),
         turn.alias("turn"),
@@ -103,19 +98,16 @@ def map_conversations(raw: DataFrame, source: Source) -> DataFrame:
     chat = _json_text(raw, columns.messages)
     readable = F.make_valid_utf8(chat)
     problem = _problem(raw)
-    given = _string(columns.conversation_id) if columns.conversation_id in raw.columns else F.sha2(readable, 256)
+    tools = _json_text(raw, columns.tools)
+    given = _known(columns.conversation_id) if columns.conversation_id in raw.columns else F.sha2(readable, 256)
     return raw.select(
         given.alias("conversation_id"),
-        _string(columns.user_id).alias("user_id"),
-        _string(columns.agent_id).alias("agent_id"),
-        _string(columns.origin).alias("origin"),
-        _string(columns.language).alias("language"),
-        metadata_map(columns).alias("metadata"),
+        *_about(columns),
         problem.alias("problem"),
         _payload(raw).alias("payload"),
         readable.alias("chat"),
-        _invalid(chat, problem).alias("invalid_unicode"),
-        _json_text(raw, columns.tools).alias("tools"),
+        _invalid(problem, chat, tools).alias("invalid_unicode"),
+        F.make_valid_utf8(tools).alias("tools"),
     )
 
 
@@ -123,28 +115,43 @@ def metadata_map(columns: Columns) -> Column:
     """Collect the metadata columns into one map<string,string>, without the ones that are null."""
     if not columns.metadata:
         return F.create_map().cast("map<string,string>")
-    pairs = [item for name in columns.metadata for item in (F.lit(name), F.col(name).cast("string"))]
+    pairs = [item for name in columns.metadata for item in (F.lit(name), _string(name))]
     return F.map_filter(F.create_map(*pairs), lambda _key, value: value.isNotNull())
+
+
+def _about(columns: Columns) -> list[Column]:
+    """Map what describes a conversation beside its turns."""
+    return [
+        _known(columns.user_id).alias("user_id"),
+        _known(columns.agent_id).alias("agent_id"),
+        _string(columns.origin).alias("origin"),
+        _string(columns.language).alias("language"),
+        metadata_map(columns).alias("metadata"),
+    ]
 
 
 def _problem(raw: DataFrame) -> Column:
     return F.col(ROW_PROBLEM) if ROW_PROBLEM in raw.columns else F.lit(None).cast("string")
 
 
-def _invalid(text: Column, problem: Column) -> Column:
-    found_at_ingest = F.coalesce(problem == TEXT_INVALID_UNICODE.code, F.lit(False))
-    return ~F.coalesce(F.is_valid_utf8(text), F.lit(True)) | found_at_ingest
+def _invalid(problem: Column, *texts: Column) -> Column:
+    invalid = F.coalesce(problem == TEXT_INVALID_UNICODE.code, F.lit(False))
+    for text in texts:
+        invalid = invalid | ~F.coalesce(F.is_valid_utf8(text), F.lit(True))
+    return invalid
 
 
 def _payload(raw: DataFrame) -> Column:
     """The raw row as JSON text, for rows that are set aside by themselves."""
-    return F.make_valid_utf8(F.to_json(F.struct(*(F.col(f"`{name}`") for name in raw.columns))))
+    return F.make_valid_utf8(F.to_json(F.struct(*(_column(name) for name in raw.columns))))
 
 
 def _mapped(source: Source) -> list[tuple[str, str]]:
     """List (setting, column) of what the layout needs and what the user mapped."""
     columns = source.columns
     needed = ["conversation_id", "author", "text"] if source.layout == "turns" else ["messages"]
+    if source.layout == "conversations" and "conversation_id" in columns.model_fields_set:
+        needed = ["conversation_id", *needed]
     optional = ["turn_index", "sent_at", "tool_calls", "tool_call_id", "name", "weight"]
     optional = (optional if source.layout == "turns" else ["tools"]) + ["user_id", "agent_id", "origin", "language"]
     pairs = [(setting, str(getattr(columns, setting))) for setting in needed]
@@ -174,16 +181,31 @@ def _optional(name: str | None, make: Callable[[str], Column], data_type: str) -
     return F.lit(None).cast(data_type) if name is None else make(name)
 
 
+def _column(name: str) -> Column:
+    """Refer to a column by its whole name: a dot in it is no path into a struct."""
+    return F.col(f"`{name.replace('`', '``')}`")
+
+
+def _raw_string(name: str | None) -> Column:
+    return _optional(name, lambda column: _column(column).cast("string"), "string")
+
+
 def _string(name: str | None) -> Column:
-    return _optional(name, lambda column: F.make_valid_utf8(F.col(column).cast("string")), "string")
+    return _optional(name, lambda column: F.make_valid_utf8(_column(column).cast("string")), "string")
+
+
+def _known(name: str | None) -> Column:
+    """Read an id; a blank one is none, else all that nobody knows would be one user's or one conversation."""
+    identifier = _string(name)
+    return F.when(F.trim(identifier) != "", identifier)
 
 
 def _json_text(raw: DataFrame, name: str | None) -> Column:
     if name is None:
         return F.lit(None).cast("string")
     if isinstance(raw.schema[name].dataType, _NESTED):
-        return F.to_json(F.col(name))
-    return F.col(name).cast("string")
+        return F.to_json(_column(name))
+    return _column(name).cast("string")
 
 
 def _micros(raw: DataFrame, columns: Columns) -> Column:
@@ -191,13 +213,14 @@ def _micros(raw: DataFrame, columns: Columns) -> Column:
     if name is None:
         return F.lit(None).cast("bigint")
     if isinstance(raw.schema[name].dataType, _NUMBERS):
-        number = F.col(name).cast("double")
+        number = _column(name).cast("double")
         scale = F.when(number < _SECONDS_BELOW, 1_000_000).when(number < _MILLISECONDS_BELOW, 1_000).otherwise(1)
-        return (number * scale).cast("bigint")
-    return F.unix_micros(F.expr(f"try_cast(`{name}` AS TIMESTAMP)"))
+        return (number * scale).try_cast("bigint")
+    return F.unix_micros(_column(name).try_cast("timestamp"))
 
 
 def _role(source: Source) -> Column:
-    pairs = [item for author, role in source.roles.items() for item in (F.lit(author.strip().lower()), F.lit(role))]
-    author = F.lower(F.trim(F.col(source.columns.author).cast("string")))
+    roles = {author.strip().lower(): role for author, role in source.roles.items()}
+    pairs = [item for author, role in roles.items() for item in (F.lit(author), F.lit(role))]
+    author = F.lower(F.trim(_column(source.columns.author).cast("string")))
     return F.try_element_at(F.create_map(*pairs), author)

@@ -63,8 +63,9 @@ def check_text(
         text = turn.get("x")
         if turn.get("u"):
             found.setdefault(TEXT_INVALID_UNICODE.code, []).append(position)
-        if text is not None and not (text.isprintable() and "<|" not in text):
-            first_control = _scan(text, position, found) or first_control
+        for part in (text, turn.get("n")):
+            if part is not None and not (part.isprintable() and "<|" not in part):
+                first_control = _scan(part, position, found) or first_control
     for position, texts in more.items():
         for text in texts:
             if not (text.isprintable() and "<|" not in text):

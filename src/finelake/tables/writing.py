@@ -12,7 +12,15 @@ from finelake.tables.names import TableRef
 from finelake.tables.reading import latest_version
 
 _FULL_DISK = ("No space left on device", "Disk quota exceeded")
-_FORBIDDEN = ("Permission denied", "AccessDenied", "Mkdirs failed", "Read-only file system", "INSUFFICIENT_PERMISSIONS")
+_FORBIDDEN = (
+    "Permission denied",
+    "Operation not permitted",
+    "AccessDenied",
+    "Mkdirs failed",
+    "Read-only file system",
+    "INSUFFICIENT_PERMISSIONS",
+    "DELTA_CANNOT_CREATE_LOG_PATH",
+)
 
 
 def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
@@ -28,12 +36,14 @@ def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
     return latest_version(frame.sparkSession, table)
 
 
-def append_once(frame: DataFrame, table: TableRef, *, key: str) -> None:
+def append_once(frame: DataFrame, table: TableRef, *, key: str, new_columns: bool = False) -> None:
     """Append rows; a second append under the same `key` is skipped by Delta (`txnAppId`, `txnVersion`).
 
-    The rows of one key must never change: a retry with other rows would be skipped as well.
+    The rows of one key must never change: a retry with other rows would be skipped as well. With `new_columns`
+    columns that the table lacks are added to it.
     """
-    writer = frame.write.format("delta").mode("append").option("txnAppId", f"finelake.{key}").option("txnVersion", 1)
+    writer = frame.write.format("delta").mode("append").option("mergeSchema", str(new_columns).lower())
+    writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", 1)
     with explained(table):
         writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
 
@@ -53,5 +63,10 @@ def explained(place: object) -> Iterator[None]:
         if any(sign in text for sign in _FORBIDDEN):
             raise OutputError(
                 f"No permission to write {place}. Grant write access there or set another place in the configuration."
+            ) from None
+        if isinstance(error, OSError):
+            reason = error.strerror or type(error).__name__
+            raise OutputError(
+                f"{place} cannot be written ({reason}). Name a folder that is free or may be replaced."
             ) from None
         raise
