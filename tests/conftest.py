@@ -41,7 +41,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         memory="2g",
         warehouse=str(tmp_path_factory.mktemp("warehouse")),
     )
-    session = spark_session(settings, app_name="finelake-tests")
+    with pytest.MonkeyPatch.context() as patch:
+        # No test runs long enough to win back what the optimising compiler costs.
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+        session = spark_session(settings, app_name="finelake-tests")
     yield session
     session.stop()
 

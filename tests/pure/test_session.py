@@ -86,6 +86,11 @@ def test_the_settings_reach_the_options(tmp_path: Path) -> None:
     assert spark_options.local_options(SessionSettings(), cores=3)["spark.sql.shuffle.partitions"] == "6"
 
 
+def test_two_cores_collect_serially() -> None:
+    assert "-XX:+UseSerialGC" in spark_options.jvm_options(cores=2).split()
+    assert "-XX:+UseSerialGC" not in spark_options.jvm_options(cores=8)
+
+
 def test_a_missing_distribution_names_the_pip_line() -> None:
     with pytest.raises(EnvironmentProblem, match=r"pip install 'finelake\[local\]'"):
         spark_options.installed_version("no-such-distribution")
@@ -129,7 +134,8 @@ def test_a_wrong_connect_address_says_what_is_expected() -> None:
 @pytest.mark.spark
 def test_jars_that_cannot_be_downloaded_are_one_clear_problem(tmp_path: Path) -> None:
     nowhere = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=9 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
-    environment = os.environ | {"HOME": str(tmp_path), "JAVA_TOOL_OPTIONS": f"-Duser.home={tmp_path} {nowhere}"}
+    own = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    environment = own | {"HOME": str(tmp_path), "JAVA_TOOL_OPTIONS": f"-Duser.home={tmp_path} {nowhere}"}
     done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Delta's jars are not on this machine")
