@@ -287,6 +287,7 @@ class Gate(Section):
 class Evaluation(Section):
     """Answering the test split with both models and comparing them.
 
+    Each of up to `max_examples` examples is asked for its last reply and, where it calls tools, its last call.
     `record_every` answers are written to Delta at a time, so that many at most are asked again after a kill.
     `patience_seconds` bounds the waiting for one answer while the service says 429. More failed answers than
     `max_failed_share` of a model's end the evaluation. Models that reason want `max_completion_tokens` as

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,11 +26,11 @@ def comparison_view(evaluation: Evaluation) -> RenderableType:
 
 
 def _metric_table(evaluation: Evaluation) -> Table:
-    title = f"{evaluation.items} test prompts in {evaluation.groups} groups"
-    table = Table("metric", title=title, title_justify="left")
+    title = f"{evaluation.items} prompts from {evaluation.conversations} test conversations"
+    table = Table("metric", title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     interval = f"{confidence(evaluation)} interval"
-    for heading in ("base", "tuned", "difference", interval, "answers", "groups"):
-        table.add_column(heading, justify="right")
+    for heading in ("base", "tuned", "change", interval, "answers", "groups"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, found in evaluation.metrics.items():
         cells = [Text(cell) for cell in metric_cells(name, found)]
         cells[_INTERVAL_COLUMN].stylize(_colour(name, found))
@@ -46,7 +47,7 @@ def _colour(name: str, found: PairedDifference) -> str:
 
 
 def _answer_table(evaluation: Evaluation) -> Table:
-    table = Table("model")
+    table = Table("model", box=SIMPLE_HEAD, show_edge=False)
     for heading in ("asked", "failed", "cut", "prompt tokens", "completion tokens"):
         table.add_column(heading, justify="right")
     for role in ("base", "tuned"):

@@ -94,6 +94,7 @@ def compare(
         verdict=decide(metrics, gate=gate),
         metrics=metrics,
         items=len(asked),
+        conversations=len({entry.item.conversation_id for entry in asked}),
         groups=len({entry.item.group_key for entry in asked}),
         examples=examples,
         answers={role: _model_answers(role, asked, answers) for role in ROLES},

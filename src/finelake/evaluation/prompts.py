@@ -1,7 +1,8 @@
 """Evaluation items: the prompts of the test split and the replies that people gave to them.
 
-An item's prompt is everything before the last trained assistant message of an example, with the system prompt
-and the tools of training; its reference is that message.
+An item's prompt is everything before a trained assistant message of an example, with the system prompt and the
+tools of training; its reference is that message. Each example gives the item of its last reply and, where it calls
+tools, that of its last call: a curated example never ends with a call, so calls would otherwise not be measured.
 """
 
 from __future__ import annotations
@@ -31,43 +32,49 @@ _REQUEST_KEYS = ("tools", "parallel_tool_calls")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One prompt and its reference. `request` holds what a chat request takes: messages, and tools where given."""
+    """One prompt and its reference, the example's message at index `message`.
+
+    `request` holds what a chat request takes: messages, and tools where given.
+    """
 
     conversation_id: str
+    message: int
     group_key: str
     request: Mapping[str, Any]
     reference: Reply
 
 
-def item_from_line(line: str, *, conversation_id: str, group_key: str) -> Item | None:
-    """Cut a JSONL line before its last trained assistant message; None when it has none, or nothing before it.
+def items_from_line(line: str, *, conversation_id: str, group_key: str) -> list[Item]:
+    """Cut a JSONL line before its last trained tool call and before its last trained reply, in that order.
 
+    One item where both are the same message or no tool is called; none without a trained message after a prompt.
     `weight` belongs to training files, not to chat requests, and is left out of the prompt.
     """
     example = json.loads(line)
     messages = example["messages"]
-    trained = [at for at, message in enumerate(messages) if _is_trained(message)]
-    if not trained or trained[-1] == 0:
-        return None
-    last = trained[-1]
-    prompt = [{key: value for key, value in message.items() if key != "weight"} for message in messages[:last]]
-    request = {"messages": prompt} | {key: example[key] for key in _REQUEST_KEYS if example.get(key) not in (None, [])}
-    return Item(
-        conversation_id=conversation_id,
-        group_key=group_key,
-        request=request,
-        reference=reply_from_message(messages[last]),
-    )
+    trained = [at for at, message in enumerate(messages) if at > 0 and _is_trained(message)]
+    calls = [at for at in trained if messages[at].get("tool_calls")]
+    options = {key: example[key] for key in _REQUEST_KEYS if example.get(key) not in (None, [])}
+    return [
+        Item(
+            conversation_id=conversation_id,
+            message=at,
+            group_key=group_key,
+            request={"messages": [_sent(message) for message in messages[:at]]} | options,
+            reference=reply_from_message(messages[at]),
+        )
+        for at in sorted({*calls[-1:], *trained[-1:]})
+    ]
 
 
 def read_items(spark: SparkSession, examples: TableRef, *, limit: int, version: int | None = None) -> list[Item]:
-    """Give the first `limit` items of the test split in the published order, at a version when given.
+    """Give the items of the first `limit` test examples in the published order, at a version when given.
 
     Examples without a trained assistant message after a prompt are left out and counted in the log.
     Raises InputError when the table is missing, breaks its contract, or gives no item.
     """
     frame = checked(read_table(spark, examples, version=version), EXAMPLES)
-    items = [item for item in map(_item, _first_rows(frame, limit)) if item is not None]
+    items = [item for row in _first_rows(frame, limit) for item in _items(row)]
     if not items:
         raise InputError(
             f"Table {examples} has no example in the {SPLIT} split to compare models on. "
@@ -98,6 +105,10 @@ def _is_trained(message: Mapping[str, Any]) -> bool:
     return message.get("role") == "assistant" and message.get("weight", 1) != 0
 
 
+def _sent(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key != "weight"}
+
+
 def _first_rows(frame: DataFrame, limit: int) -> list[Row]:
     return (
         frame.where(F.col("split") == SPLIT)
@@ -108,9 +119,9 @@ def _first_rows(frame: DataFrame, limit: int) -> list[Row]:
     )
 
 
-def _item(row: Row) -> Item | None:
+def _items(row: Row) -> list[Item]:
     group_key = row["group_key"] or row["conversation_id"]
-    item = item_from_line(row["line"], conversation_id=row["conversation_id"], group_key=group_key)
-    if item is None:
+    items = items_from_line(row["line"], conversation_id=row["conversation_id"], group_key=group_key)
+    if not items:
         logger.warning("Conversation %s has no trained reply after a prompt: not evaluated.", row["conversation_id"])
-    return item
+    return items

@@ -38,10 +38,11 @@ def markdown(evaluation: Evaluation) -> str:
         "",
         *(f"- {reason}" for reason in evaluation.verdict.reasons),
         "",
-        f"Run {evaluation.run_id}: {evaluation.items} prompts of the test split in {evaluation.groups} groups, from "
-        f"{evaluation.examples.table} at version {evaluation.examples.version}.",
+        f"Run {evaluation.run_id}: {evaluation.items} prompts from {evaluation.conversations} conversations "
+        f"({evaluation.groups} groups) of the test split, {evaluation.examples.table} at version "
+        f"{evaluation.examples.version}.",
         "",
-        f"| metric | base | tuned | difference | {confidence(evaluation)} interval | answers | groups |",
+        f"| metric | base | tuned | change | {confidence(evaluation)} interval | answers | groups |",
         "|---|---:|---:|---:|---:|---:|---:|",
         *(f"| {' | '.join(metric_cells(name, found))} |" for name, found in evaluation.metrics.items()),
         "",

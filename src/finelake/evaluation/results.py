@@ -52,6 +52,7 @@ class Evaluation:
     verdict: Verdict
     metrics: Mapping[str, PairedDifference]
     items: int
+    conversations: int
     groups: int
     examples: ExamplesRead
     answers: Mapping[Role, ModelAnswers]
@@ -67,6 +68,7 @@ class Evaluation:
             "exit_code": self.verdict.exit_code,
             "reasons": list(self.verdict.reasons),
             "items": self.items,
+            "conversations": self.conversations,
             "groups": self.groups,
             "metrics": {name: asdict(difference) for name, difference in self.metrics.items()},
             "answers": {role: asdict(answers) for role, answers in self.answers.items()},

@@ -58,4 +58,13 @@ def _scores(entry: Asked, answers: Mapping[str, Answer]) -> Iterable[Score]:
     for name, metric in METRICS.items():
         before, after = metric.measure(base.reply, reference), metric.measure(tuned.reply, reference)
         if before is not None and after is not None:
-            yield Score(entry.item.conversation_id, entry.item.group_key, name, before, after, base.key, tuned.key)
+            yield Score(
+                conversation_id=entry.item.conversation_id,
+                message=entry.item.message,
+                group_key=entry.item.group_key,
+                metric=name,
+                base=before,
+                tuned=after,
+                base_answer=base.key,
+                tuned_answer=tuned.key,
+            )

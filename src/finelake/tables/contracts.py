@@ -170,11 +170,12 @@ class Answers(pa.DataFrameModel):
 
 
 class Scores(pa.DataFrameModel):
-    """One row an item and metric, with the keys of the two answers that were measured."""
+    """One row an item (the reference is the example's message at that index) and metric, with both answers' keys."""
 
     run_id: T.StringType = pa.Field(nullable=True)
     evaluation_id: T.StringType = pa.Field(nullable=True)
     conversation_id: T.StringType = pa.Field(nullable=True)
+    message: T.IntegerType = pa.Field(nullable=True)
     group_key: T.StringType = pa.Field(nullable=True)
     metric: T.StringType = pa.Field(nullable=True)
     base: T.DoubleType = pa.Field(nullable=True)

@@ -69,6 +69,8 @@ def reservation(question: str, city: str, day: str) -> dict[str, Any]:
         "messages": [
             {"role": "user", "content": question.format(city=city, day=day)},
             {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "reserved"},
+            {"role": "assistant", "content": f"Your seat to {city} is reserved for {day}."},
         ],
         "tools": TOOLS,
     }
@@ -81,7 +83,7 @@ def train_lines() -> list[str]:
 
 
 def test_lines() -> list[str]:
-    """Forty held-out questions in other words than those trained, and ten reservations."""
+    """Forty held-out questions in new words, and ten reservations, asked twice: call and reply."""
     examples = [talk(TEST_WORDS, city, day) for city in CITIES for day in DAYS]
     examples += [reservation("A seat to {city} on {day}, please.", city, "Friday") for city in CITIES]
     return [json.dumps(example) for example in examples]

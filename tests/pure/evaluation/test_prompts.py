@@ -7,7 +7,7 @@ import json
 import pytest
 
 from finelake.config.settings import Evaluation
-from finelake.evaluation.prompts import Item, item_from_line, payload, payload_key
+from finelake.evaluation.prompts import Item, items_from_line, payload, payload_key
 from finelake.evaluation.replies import Reply, ToolCall
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -24,10 +24,12 @@ DONE = {"role": "assistant", "content": "Booked."}
 TOOLS = [{"type": "function", "function": {"name": "book", "parameters": {"type": "object", "properties": {}}}}]
 
 
+def cut_all(*messages: dict[str, object], **others: object) -> list[Item]:
+    return items_from_line(json.dumps({"messages": messages, **others}), conversation_id="c1", group_key="g1")
+
+
 def cut(*messages: dict[str, object], **others: object) -> Item:
-    item = item_from_line(json.dumps({"messages": messages, **others}), conversation_id="c1", group_key="g1")
-    assert item is not None
-    return item
+    return cut_all(*messages, **others)[-1]
 
 
 def test_the_prompt_is_everything_before_the_last_reply() -> None:
@@ -38,6 +40,17 @@ def test_the_prompt_is_everything_before_the_last_reply() -> None:
         "parallel_tool_calls": False,
     }
     assert item.reference == Reply("Booked.")
+
+
+def test_the_last_tool_call_is_an_item_of_its_own() -> None:
+    first, last = cut_all(SYSTEM, ASK, SAY, MORE, CALL, RESULT, DONE, tools=TOOLS)
+    assert (first.message, last.message) == (4, 6)
+    assert first.request == {"messages": [SYSTEM, ASK, SAY, MORE], "tools": TOOLS}
+    assert first.reference.calls_tools
+
+
+def test_a_call_that_is_not_trained_is_no_item() -> None:
+    assert [item.message for item in cut_all(ASK, CALL | {"weight": 0}, RESULT, DONE | {"weight": 1})] == [3]
 
 
 def test_a_tool_call_can_be_the_reference() -> None:
@@ -54,7 +67,7 @@ def test_the_last_trained_reply_counts_and_weights_are_not_sent() -> None:
 
 @pytest.mark.parametrize("messages", [[SYSTEM, ASK, SAY | {"weight": 0}], [SAY], [SYSTEM, ASK]])
 def test_without_a_trained_reply_after_a_prompt_there_is_no_item(messages: list[dict[str, object]]) -> None:
-    assert item_from_line(json.dumps({"messages": messages}), conversation_id="c", group_key="g") is None
+    assert cut_all(*messages) == []
 
 
 def test_an_empty_tool_list_is_not_sent() -> None:
