@@ -53,17 +53,19 @@ class AzureOpenAIService(FineTuningService):
         return body | {"method": supervised(training)}
 
 
-def connect_azure(service: Service) -> AzureOpenAIService:
-    """Prepare data-plane and ARM clients; nothing is sent yet.
+def connect_azure(service: Service, *, token: Token | None = None) -> AzureOpenAIService:
+    """Prepare data-plane and ARM clients; nothing is sent yet. `token` signs in instead of key and Entra ID's chain.
 
     Raises ConfigError when an address, a key or a name is missing or wrong.
     """
     endpoint = checked_address(service.endpoint, setting="service.endpoint", example=_EXAMPLE)
-    key = resolve(service.api_key, setting="service.api_key") if service.api_key is not None else None
+    key, origin = None, "Entra ID"
+    if token is None and service.api_key is not None:
+        key, origin = resolve(service.api_key, setting="service.api_key"), place_of(service.api_key)
+    elif token is None:
+        token = entra_token_provider(entra_credential(setting="service.api_key"), api=service.api)
     deployments = connect_deployments(service)
-    token = None if key else entra_token_provider(entra_credential(setting="service.api_key"), api=service.api)
     client = _v1_client(endpoint, key) if service.api == "v1" else _dated_client(endpoint, key, token, service)
-    origin = place_of(service.api_key) if service.api_key is not None else "Entra ID (azure-identity's default chain)"
     contact = Contact(endpoint=endpoint, credential=origin, kind="azure")
     return AzureOpenAIService(contact=contact, client=client, deployments=deployments, api=service.api, token=token)
 

@@ -51,7 +51,8 @@ class FineTuningService(ABC):
 
     def files(self) -> Iterator[FileObject]:
         """Give the files uploaded for fine-tuning, newest first where the service sorts."""
-        return walk(lambda after: self.client.files.list(purpose="fine-tune", **_after(after)))
+        # SDKs before 1.51 have no argument `after` here.
+        return walk(lambda after: self.client.files.list(purpose="fine-tune", extra_query=_after(after)))
 
     def jobs(self) -> Iterator[FineTuningJob]:
         """Give the fine-tuning jobs, newest first."""

@@ -150,6 +150,37 @@ class Ledger(pa.DataFrameModel):
     rule_fingerprint: T.StringType = pa.Field(nullable=True)
 
 
+class Measured(pa.DataFrameModel):
+    """What a fine-tuning job measured at a step: losses in nats a token, accuracies as shares."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    job_id: T.StringType = pa.Field(nullable=True)
+    created_at: T.TimestampType = pa.Field(nullable=True)
+    step: T.LongType = pa.Field(nullable=True)
+    train_loss: T.DoubleType = pa.Field(nullable=True)
+    train_accuracy: T.DoubleType = pa.Field(nullable=True)
+    valid_loss: T.DoubleType = pa.Field(nullable=True)
+    valid_accuracy: T.DoubleType = pa.Field(nullable=True)
+    full_valid_loss: T.DoubleType = pa.Field(nullable=True)
+    full_valid_accuracy: T.DoubleType = pa.Field(nullable=True)
+
+
+class RunEvents(Measured):
+    """One row an event of a job (`origin` is `event`) or a row of its result file (`origin` is `result_file`)."""
+
+    origin: T.StringType = pa.Field(nullable=True)
+    event_id: T.StringType = pa.Field(nullable=True)
+    level: T.StringType = pa.Field(nullable=True)
+    message: T.StringType = pa.Field(nullable=True)
+
+
+class Checkpoints(Measured):
+    """One row a checkpoint of a job; `model` is the name under which it can be deployed."""
+
+    checkpoint_id: T.StringType = pa.Field(nullable=True)
+    model: T.StringType = pa.Field(nullable=True)
+
+
 class Answers(pa.DataFrameModel):
     """One row an answer of a model; `key` is the SHA-256 of the request, `error` the code of a failed one."""
 
@@ -189,6 +220,8 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.EXAMPLES: Examples,
     names.QUARANTINE: Quarantine,
     names.LEDGER: Ledger,
+    names.RUN_EVENTS: RunEvents,
+    names.CHECKPOINTS: Checkpoints,
     names.ANSWERS: Answers,
     names.SCORES: Scores,
 }

@@ -49,7 +49,7 @@ class TerminalProgress(Progress):
     def finished(self, step: str, detail: str) -> None:
         """Keep a finished step on the screen."""
         self._step = ""
-        self._console.print(Text(f"{step}: {detail}"))
+        self._console.print(Text(f"{step:<8}{detail}"))
 
     def noted(self, message: str) -> None:
         """Show a line among the last ones."""

@@ -37,6 +37,7 @@ from finelake.training.steps import (
     deploy_tuned,
     tuned_model,
 )
+from finelake.training.summary import summary
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def train(
 def _go_on(context: RunContext) -> None:
     for step in STEPS:
         if context.log.result(step.name) is not None:
-            context.progress.finished(step.name, "recorded by an earlier start")
+            context.progress.finished(step.name, f"{summary(step.name, context.recorded(step.name))} (earlier)")
             continue
         context.progress.started(step.name, step.title)
         try:
@@ -88,7 +89,7 @@ def _go_on(context: RunContext) -> None:
             _say_how_to_go_on(context)
             raise
         context.log.record_result(step.name, record)
-        context.progress.finished(step.name, "recorded")
+        context.progress.finished(step.name, summary(step.name, record))
         if step.name == WATCH:
             tuned_model(context)
 

@@ -68,7 +68,7 @@ def is_ours(job: FineTuningJob, request: JobRequest) -> bool:
     if job.fine_tuned_model:
         return request.run in job.fine_tuned_model
     same_files = job.training_file == request.training_file and job.validation_file == request.validation_file
-    return same_files and job.seed == request.seed
+    return same_files and getattr(job, "seed", None) == request.seed
 
 
 def _find(service: FineTuningService, request: JobRequest) -> FineTuningJob | None:

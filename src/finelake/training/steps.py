@@ -171,8 +171,6 @@ def send_test_chats(context: RunContext) -> Record:
         test_file=context.data.test.path,
         patience=context.patience,
     )
-    empty = sum(item.is_empty for item in chats)
-    context.progress.noted(f"{len(chats)} test chats answered, {empty} of them empty")
     return {"chats": [item.as_record() for item in chats]}
 
 
@@ -221,9 +219,11 @@ def _wait(context: RunContext, name: str) -> None:
 
 
 def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:
-    if job.status != _SUCCEEDED or not job.result_files:
+    # Services leave keys out as well as setting them to null, and the SDK then has no attribute.
+    files = getattr(job, "result_files", None)
+    if job.status != _SUCCEEDED or not files:
         return []
-    file_id = job.result_files[0]
+    file_id = files[0]
     content = context.patience.ask(
         lambda: context.service.client.files.content(file_id).read(),
         action=f"reading result file {file_id}",
@@ -238,7 +238,5 @@ def _seconds(job: FineTuningJob, watched: float) -> float:
 
 
 def _error(job: FineTuningJob) -> Record | None:
-    error = job.error
-    if error is None or not error.message:
-        return None
-    return {"code": error.code, "message": error.message, "param": error.param}
+    found = {key: getattr(job.error, key, None) for key in ("code", "message", "param")}
+    return found if found["message"] else None

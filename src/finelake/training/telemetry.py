@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from finelake.config.settings import Tables
 from finelake.tables import names
+from finelake.tables.contracts import checked
 from finelake.tables.names import table_ref
 from finelake.tables.writing import append_once
 from finelake.training.events import Event, Measurement
@@ -90,7 +91,9 @@ class Telemetry:
     def _append(self, rows: list[tuple[object, ...]], schema: str, table: str) -> None:
         if rows:
             frame = self._spark.createDataFrame(rows, schema=schema).coalesce(1)
-            append_once(frame, table_ref(self._tables, table), key=f"{self._run_id}.{self._job_id}.{table}")
+            append_once(
+                checked(frame, table), table_ref(self._tables, table), key=f"{self._run_id}.{self._job_id}.{table}"
+            )
 
 
 def _values(measured: Measurement | None) -> tuple[object, ...]:

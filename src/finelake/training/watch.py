@@ -64,7 +64,7 @@ def watch_job(
 
 def expected_steps(job: FineTuningJob, *, examples: int) -> int | None:
     """Compute a job's steps from its epochs and batch size; None while the service chooses (`auto`, -1)."""
-    chosen: Any = job.hyperparameters
+    chosen: Any = getattr(job, "hyperparameters", None)
     epochs, batch = getattr(chosen, "n_epochs", None), getattr(chosen, "batch_size", None)
     if not isinstance(epochs, int) or not isinstance(batch, int) or epochs < 1 or batch < 1:
         return None

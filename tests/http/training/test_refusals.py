@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pyspark.sql import SparkSession
@@ -20,6 +21,7 @@ from tests.http.training.setting import (
 
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError, InputError, ServiceError
+from finelake.services.azure_openai import connect_azure
 from finelake.services.connect import connect
 from finelake.services.deployments import ModelAddress, Target
 from finelake.training.driver import train
@@ -117,3 +119,15 @@ def test_too_much_capacity_is_explained(service: Service, tmp_path: Path) -> Non
         assert connected.deployments is not None
         with pytest.raises(ServiceError, match=r"InsufficientQuota.*Lower deployment\.capacity"):
             connected.deployments.put(Target(name="big", model=model, sku="GlobalStandard", capacity=100_000))
+
+
+@pytest.mark.parametrize("api", ["v1", "dated"])
+def test_a_token_is_fresh_at_each_request(service: Service, tmp_path: Path, api: Literal["v1", "dated"]) -> None:
+    tokens = [KEY, "an-expired-token", KEY]
+    settings = settings_for(tmp_path, url=service.url, service={"api": api}).service
+    with connect_azure(settings, token=lambda: tokens.pop(0)) as connected:
+        connected.greet()
+        with pytest.raises(ServiceError, match=r"401.*It came from Entra ID"):
+            connected.greet()
+        connected.greet()
+    assert tokens == []
