@@ -6,7 +6,9 @@ memory of a worker whatever the size of Spark's Arrow batches, which serverless 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,10 +218,10 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
     def run(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         worker = Worker.start(plan)
         for texts, tools in batches:
-            parts = [
-                to_frame(worker.annotate(texts.iloc[start:end].tolist(), tools.iloc[start:end].tolist()))
-                for start, end in slices([len(text or "") for text in texts])
-            ]
+            parts = []
+            for start, end in slices([len(text or "") for text in texts]):
+                with _no_cycle_search():
+                    parts.append(to_frame(worker.annotate(texts[start:end].tolist(), tools[start:end].tolist())))
             yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
@@ -227,6 +229,16 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
     make: Any = pandas_udf  # pyspark's overloads lack the form that gives frames from an iterator
     udf: Callable[[Column, Column], Column] = make(run, RESULT_TYPE)
     return udf
+
+
+@contextmanager
+def _no_cycle_search() -> Iterator[None]:
+    """Hold the garbage collector off a slice: its many small objects have no cycles, and looking takes a quarter."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
