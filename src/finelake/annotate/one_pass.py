@@ -220,8 +220,9 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
         for texts, tools in batches:
             parts = []
             for start, end in slices([len(text or "") for text in texts]):
+                own = slice(start, end)
                 with _no_cycle_search():
-                    parts.append(to_frame(worker.annotate(texts[start:end].tolist(), tools[start:end].tolist())))
+                    parts.append(to_frame(worker.annotate(texts.iloc[own].tolist(), tools.iloc[own].tolist())))
             yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
