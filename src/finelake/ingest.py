@@ -22,7 +22,7 @@ from finelake.conversations.text import TEXT_INVALID_UNICODE
 from finelake.errors import ConfigError, InputError
 from finelake.rules.registry import Rule, register
 from finelake.tables.names import ROW_PROBLEM, ROW_TEXT, SOURCE_FILE, TableRef
-from finelake.tables.reading import latest_version, read_table, table_exists
+from finelake.tables.reading import condition_of, latest_version, read_table, table_exists
 from finelake.tables.writing import append_once
 
 _NESTED = (T.ArrayType, T.StructType, T.MapType)
@@ -79,8 +79,8 @@ def ingest(spark: SparkSession, files: str, table: TableRef, *, file_format: Fil
     known = before >= 0
     for place, identity in _identities(spark, files):
         key = hashlib.sha256(f"ingest.{table}.{identity}".encode()).hexdigest()
+        frame = _readable(spark, place, chosen)
         try:
-            frame = _read(spark, place, chosen)
             frame = fitted(frame, read_table(spark, table), place=place) if known else frame
             append_once(frame, table, key=key, new_columns=True)
         except AnalysisException as error:
@@ -91,11 +91,9 @@ def ingest(spark: SparkSession, files: str, table: TableRef, *, file_format: Fil
 
 
 def _unfit(place: str, table: TableRef, error: AnalysisException) -> InputError:
-    condition = error.getCondition() or "no condition given"
     return InputError(
-        f"{place} cannot be loaded into table {table} ({condition}). Expected columns whose names differ by more than "
-        f"letter case and hold no space or any of ,;{{}}()=, and files of one kind. Mend the files, or load them into "
-        f"another table."
+        f"{place} cannot be loaded into table {table} ({condition_of(error)}). Expected columns whose names hold no "
+        f"space and none of ,;{{}}()=. Mend the file, or load it into another table."
     )
 
 
@@ -164,6 +162,21 @@ def _listed(spark: SparkSession, files: str) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _readable(spark: SparkSession, place: str, file_format: FileFormat) -> DataFrame:
+    try:
+        frame = _read(spark, place, file_format)
+        _ = frame.schema  # Connect looks at the files no earlier
+    except Exception as error:
+        condition = condition_of(error)
+        if condition is None:
+            raise
+        raise InputError(
+            f"{place} cannot be read as {file_format} ({condition}). Give files of one format that are whole, whose "
+            f"columns differ by more than letter case."
+        ) from None
+    return frame
 
 
 def _read(spark: SparkSession, files: str, file_format: FileFormat) -> DataFrame:

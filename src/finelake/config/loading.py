@@ -40,7 +40,7 @@ def load_settings(
     try:
         return Settings.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError(_explain(path, error)) from None
+        raise ConfigError(_explain(path, error, filled)) from None
 
 
 def settings_hash(settings: BaseModel) -> str:
@@ -105,20 +105,34 @@ def _fill(value: Any, environment: Mapping[str, str], missing: list[str]) -> Any
     return _PLACEHOLDER.sub(lookup, value)
 
 
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = [f"{path}: {error.error_count()} mistake(s) in the configuration."]
+def _explain(path: Path, error: ValidationError, filled: Any) -> str:
+    mistakes: dict[str, str] = {}
     for item in error.errors(include_url=False, include_context=True):
-        location = [str(part) for part in item["loc"]]
+        location = _in_file(item["loc"], filled)
         key = ".".join(location) or "(top level)"
         if item["type"] == "extra_forbidden":
-            lines.append(f"  {key}: unknown key. {_known_keys(location)}")
+            mistakes[key] = f"unknown key. {_known_keys(location)}"
         elif item["type"] == "missing":
-            lines.append(f"  {key}: missing, and it has no default.")
+            mistakes[key] = "missing, and it has no default."
+        elif key in mistakes:
+            mistakes[key] = f"{mistakes[key].removesuffix('.')}, or: {item['msg']}."
         else:
-            lines.append(
-                f"  {key}: found {_shown(location, item.get('input'))}; {item['msg'].removeprefix('Value error, ')}."
-            )
-    return "\n".join(lines)
+            message = item["msg"].removeprefix("Value error, ")
+            mistakes[key] = f"found {_shown(location, item.get('input'))}; {message}."
+    listed = [f"  {key}: {mistake}" for key, mistake in mistakes.items()]
+    return "\n".join([f"{path}: {len(mistakes)} mistake(s) in the configuration.", *listed])
+
+
+def _in_file(location: tuple[int | str, ...], filled: Any) -> list[str]:
+    """Leave out of pydantic's location what stands in no file: the names of a union's branches."""
+    parts: list[str] = []
+    node = filled
+    for part in location:
+        if not isinstance(node, (dict, list)):
+            break
+        parts.append(str(part))
+        node = node.get(part) if isinstance(node, dict) else node[int(part)]
+    return parts
 
 
 def _shown(location: list[str], value: Any) -> str:

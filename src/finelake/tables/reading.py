@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pyspark.errors import AnalysisException
+import re
+
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from finelake.errors import InputError
 from finelake.tables.names import TableRef
+
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
 
 def read_table(spark: SparkSession, table: TableRef, *, version: int | None = None) -> DataFrame:
@@ -45,10 +49,19 @@ def latest_version(spark: SparkSession, table: TableRef) -> int:
     return int(newest["version"])
 
 
+def condition_of(error: Exception) -> str | None:
+    """Give Spark's name for an error (`TABLE_OR_VIEW_NOT_FOUND`), or None where it is not one of Spark's.
+
+    The name is safe to show; the message of such an error may quote rows.
+    """
+    given = error.getCondition() if isinstance(error, PySparkException) else None
+    found = given or next(iter(_CONDITION.findall(str(error))), None)
+    return found or (type(error).__name__ if isinstance(error, PySparkException) else None)
+
+
 def _missing(table: TableRef, version: int | None, error: AnalysisException) -> InputError:
     at = "" if version is None else f" at version {version}"
-    condition = error.getCondition() or "no condition given"
     return InputError(
-        f"Table {table}{at} cannot be read ({condition}). Expected a Delta table there: check the name and your "
-        f"permission, or load files into it with `finelake ingest`."
+        f"Table {table}{at} cannot be read ({condition_of(error)}). Expected a Delta table there: check the name and "
+        f"your permission, or load files into it with `finelake ingest`."
     )
