@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # Where a frame is brought to the driver, it is bounded by what the reason says.
 ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/conversations/tools.py"): "one more than the allowed number of tool names",
-    ("collect", "src/finelake/curate.py"): "one row a reason code and action",
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
-    ("collect", "src/finelake/tables/balance.py"): "one row of counts",
+    ("collect", "src/finelake/tables/balance.py"): "one row a step, action and reason; one a split; one a unit",
     ("collect", "src/finelake/tables/runs.py"): "the records of one run",
+    ("collect", "src/finelake/why.py"): "at most 1,000 ledger rows of one conversation",
 }
 
 # A process of its own that never sees a frame; its imports are checked instead.
