@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOCAL = re.compile(r"\Alocal(?:\[(\d+|\*)\])?\Z")
+_NOT_FOUND = re.compile(r"^\s*:: (\S+#\S+;\S+): not found", re.MULTILINE)
 CONNECT_PORT = 15002  # Spark Connect's default
 LISTENER_TIMEOUT_SECONDS = 10.0
 _PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
@@ -202,10 +203,10 @@ def _explain(log: IO[bytes]) -> str:
     log.seek(0)
     text = log.read().decode("utf-8", errors="replace")
     if "unresolved dependency" in text or "UNRESOLVED DEPENDENCIES" in text:
+        wanted = ", ".join(sorted(set(_NOT_FOUND.findall(text)))) or "Delta's jars"
         return (
-            "Delta's jars are not on this machine and could not be downloaded from Maven Central: connect to the "
-            "network once (a proxy goes into JAVA_TOOL_OPTIONS), or put delta-spark and delta-storage of the "
-            "installed delta-spark version into pyspark's jars folder."
+            f"Delta's jars are not on this machine, and Maven Central did not give {wanted}: connect to the network "
+            "once (a proxy goes into JAVA_TOOL_OPTIONS), or put these jars into pyspark's jars folder."
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reason = next((line for line in lines if "Exception" in line or "Error" in line), lines[-1] if lines else "")

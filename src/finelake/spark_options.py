@@ -11,6 +11,8 @@ from finelake.config.settings import SessionSettings
 from finelake.errors import EnvironmentProblem
 
 SCALA = "2.13"
+MORE_JARS = (4, 1)  # the Delta version from which its artifacts are named by Spark version and need further jars
+
 # Ten times HotSpot's thresholds: the optimising compiler (C2) takes only code that is hot for long, since compiling
 # the rest costs a short run more than it saves. Measured in CPU seconds on 2 cores (Java 17): start, first write and
 # a few small queries 40 -> 35; a write and two aggregations of a million rows 41 -> 33. Without C2 the first falls
@@ -44,7 +46,7 @@ def minor(version: str) -> tuple[int, int]:
 
 def delta_artifact(*, spark: str, delta: str) -> str:
     """Return Delta's Maven artifact; from Delta 4.1 its name carries the Spark version (delta/pip_utils.py)."""
-    if minor(delta) < (4, 1):
+    if minor(delta) < MORE_JARS:
         return f"delta-spark_{SCALA}"
     return f"delta-spark_{'.'.join(str(part) for part in minor(spark))}_{SCALA}"
 
@@ -57,8 +59,11 @@ def jar_folders(home: Path, spark_home: Path) -> tuple[Path, ...]:
 def find_delta_jars(*, artifact: str, delta: str, folders: Iterable[Path], repository: Path) -> tuple[Path, ...] | None:
     """Return Delta's two jars from one folder or a local Maven repository, or None.
 
-    Spark itself ships the third dependency (antlr4-runtime).
+    Spark itself ships the third dependency (antlr4-runtime). Delta 4.1 and later depend on more than these two, so
+    None is returned for them: Ivy takes its own cache then.
     """
+    if minor(delta) >= MORE_JARS:
+        return None
     names = (artifact, "delta-storage")
     for folder in folders:
         for prefix in ("io.delta_", ""):

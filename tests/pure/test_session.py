@@ -69,6 +69,15 @@ def test_jars_on_this_machine_are_found_only_when_complete(tmp_path: Path, names
     assert find(tmp_path) == jars
 
 
+def test_later_deltas_with_more_jars_are_left_to_ivy(tmp_path: Path) -> None:
+    for name in ("delta-spark_4.2_2.13", "delta-storage"):
+        (tmp_path / f"io.delta_{name}-4.4.0.jar").touch()
+    found = spark_options.find_delta_jars(
+        artifact="delta-spark_4.2_2.13", delta="4.4.0", folders=(tmp_path,), repository=tmp_path
+    )
+    assert found is None
+
+
 def test_jars_of_another_version_are_not_taken(tmp_path: Path) -> None:
     folder = tmp_path / ".ivy2" / "jars"
     folder.mkdir(parents=True)
@@ -139,4 +148,5 @@ def test_jars_that_cannot_be_downloaded_are_one_clear_problem(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Delta's jars are not on this machine")
+    assert "io.delta#delta-spark_2.13;" in done.stdout
     assert done.stderr == ""
