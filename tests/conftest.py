@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -33,8 +34,24 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def user_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that the driver and Spark's Python workers import from, for modules that a test writes."""
+    folder = tmp_path_factory.mktemp("user_modules")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory, user_modules: Path) -> Iterator[SparkSession]:
     """The run's only Spark session: local, with Delta, started by the package's own code."""
+    assert str(user_modules) in os.environ["PYTHONPATH"]  # workers take it over when the session starts
     settings = SessionSettings(
         mode=SESSION_KINDS[session_kind()],
         cores=2,

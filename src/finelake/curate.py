@@ -32,7 +32,7 @@ from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
 from finelake.tables.names import TableRef, source_ref, table_ref
-from finelake.tables.reading import latest_version, read_table
+from finelake.tables.reading import latest_version, read_table, table_exists
 from finelake.tables.writing import overwrite
 from finelake.tokens.engine import select_engine
 
@@ -171,6 +171,8 @@ def _already_published(run: _Run) -> Curation | None:
     folder = Path(run.settings.output.folder)
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
+        return None
+    if not all(table_exists(run.spark, TableRef(item["table"])) for item in manifest["tables"].values()):
         return None
     files = {split: PublishedFile(**item) for split, item in manifest["files"].items()}
     balance = Balance(**manifest["balance"])

@@ -1,0 +1,69 @@
+"""The story of one conversation: what came in, what each step did, and what became of it."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+
+from finelake.errors import InputError
+from finelake.why import Story, tell
+from support.lake import Demo
+
+pytestmark = pytest.mark.spark
+
+
+def first(demo: Demo, defect: str) -> dict[str, object]:
+    return next(row for row in demo.truth if row["defect"] == defect)
+
+
+def story(spark: SparkSession, demo: Demo, defect: str) -> Story:
+    return tell(spark, demo.settings, str(first(demo, defect)["conversation_id"]))
+
+
+@pytest.mark.parametrize("defect", ["turn_empty", "turn_merged", "turn_duplicate"])
+def test_a_mended_conversation_tells_what_was_done(demo: Demo, spark: SparkSession, defect: str) -> None:
+    told = story(spark, demo, defect)
+    assert told.outcome == "keep"
+    assert told.reason == f"assigned_{told.split}"
+    assert told.tokens is not None
+    assert [chapter.reason for chapter in told.chapters] == [defect, told.reason]
+    assert told.chapters[0].meaning
+    assert told.chapters[0].turns
+    assert told.where.endswith("examples")
+
+
+def test_a_quarantined_conversation_tells_rule_value_and_threshold(demo: Demo, spark: SparkSession) -> None:
+    told = story(spark, demo, "example_too_long")
+    assert (told.outcome, told.reason, told.split, told.tokens) == ("quarantine", "example_too_long", None, None)
+    chapter = told.chapters[0]
+    assert chapter.step == "checks"
+    assert chapter.value is not None
+    assert chapter.threshold is not None
+    assert int(chapter.value) > int(chapter.threshold)
+    assert told.where.endswith("quarantine")
+
+
+def test_a_duplicate_tells_which_one_was_kept(demo: Demo, spark: SparkSession) -> None:
+    told = story(spark, demo, "duplicate_exact")
+    assert (told.outcome, told.reason) == ("merge", "duplicate_exact")
+    assert told.kept_id == first(demo, "duplicate_exact")["kept_id"]
+    assert told.rows_in == first(demo, "duplicate_exact")["rows"]
+
+
+def test_a_clean_conversation_tells_its_split(demo: Demo, spark: SparkSession) -> None:
+    spoiled = {row["conversation_id"] for row in demo.truth}
+    told = tell(spark, demo.settings, next(i for n in range(9) if (i := f"c-{n:05d}") not in spoiled))
+    assert told.split in ("train", "validation", "test")
+    assert [chapter.step for chapter in told.chapters] == ["outcome"]
+    assert told.run_id == demo.curation.run_id
+
+
+def test_an_unknown_id_is_an_error_with_a_remedy(demo: Demo, spark: SparkSession) -> None:
+    with pytest.raises(InputError, match=r"ledger has no conversation 'c-99999'\. Check the id"):
+        tell(spark, demo.settings, "c-99999")
+
+
+def test_before_the_first_curation_it_says_which_table_is_missing(demo: Demo, spark: SparkSession) -> None:
+    elsewhere = demo.settings.tables.model_copy(update={"location": f"{demo.settings.tables.location}-none"})
+    with pytest.raises(InputError, match="ledger cannot be read"):
+        tell(spark, demo.settings.model_copy(update={"tables": elsewhere}), "c-00000")
