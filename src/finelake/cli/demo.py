@@ -10,13 +10,15 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from rich.console import Console
+from rich.table import Table
 
 from finelake.cli import render
 from finelake.cli.context import Context, start_logging
 from finelake.cli.service import ensure_service, stop_service
 from finelake.config.loading import load_settings
+from finelake.config.settings import Settings
 from finelake.ingest import ingest
+from finelake.publish import MANIFEST
 from finelake.sample import write_sample
 from finelake.tables.names import source_ref
 
@@ -27,7 +29,6 @@ TRAINING_SECONDS = 15.0
 def run_demo(folder: Path, *, port: int, keep_service: bool) -> int:
     """Run the demo in a folder and give the verdict's exit code."""
     start_logging(verbose=False)
-    console = Console()
     os.environ.setdefault(KEY_VARIABLE, "rehearsal")
     variables = {**os.environ, "FINELAKE_DEMO": str(folder), "FINELAKE_DEMO_PORT": str(port)}
     with as_file(files("finelake.conf") / "local.yml") as path:
@@ -44,22 +45,18 @@ def run_demo(folder: Path, *, port: int, keep_service: bool) -> int:
     finally:
         if not keep_service:
             stop_service(pid)
-    _say_where_to_look(console, context, folder)
+    context.show(_where_to_look(settings, folder), None)
     return code
 
 
-def _say_where_to_look(console: Console, context: Context, folder: Path) -> None:
-    output = Path(context.settings.output.folder)
-    rejected = folder / "sample" / "truth.jsonl"
-    console.print(
-        f"""
-Where to look
-  {output}/train.jsonl, validation.jsonl, test.jsonl   the published files
-  {output}/manifest.json                               what they are made of
-  {output}/comparison.md                               tuned against base, and the verdict
-  {context.settings.tables.location}                   Delta tables: examples, quarantine, ledger, runs, answers, scores
-  {rejected}                                           the defects planted in the sample
-The service was a rehearsal: an n-gram model that answers by retrieval, not a language model.""",
-        highlight=False,
-        soft_wrap=True,
-    )
+def _where_to_look(settings: Settings, folder: Path) -> Table:
+    output = Path(settings.output.folder)
+    table = Table(title="Where to look", title_justify="left", box=None, show_header=False, pad_edge=False)
+    table.add_row(f"{output}/*.jsonl", "the published files: train, validation, test")
+    table.add_row(f"{output / MANIFEST}", "what they are made of")
+    table.add_row(f"{output / 'comparison.md'}", "tuned against base, and the verdict")
+    table.add_row(settings.tables.location, "Delta tables: examples, quarantine, ledger, runs, answers, scores")
+    table.add_row(f"{folder / 'sample' / 'truth.jsonl'}", "the defects planted in the sample")
+    table.caption = "The service was a rehearsal: an n-gram model that answers by retrieval, not a language model."
+    table.caption_justify = "left"
+    return table
