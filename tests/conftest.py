@@ -56,6 +56,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, user_modules: Path) -> Itera
         mode=SESSION_KINDS[session_kind()],
         cores=2,
         memory="2g",
+        shuffle_partitions=2,
         warehouse=str(tmp_path_factory.mktemp("warehouse")),
     )
     with pytest.MonkeyPatch.context() as patch:
