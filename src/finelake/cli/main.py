@@ -105,7 +105,7 @@ def sample(folder: Path, seed: int, conversations: int) -> None:
 @commands.command()
 @click.option("--port", default=8040, show_default=True, help="0 takes a free one.")
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), default=Path(".finelake/service"))
-@click.option("--api-key", envvar="FINELAKE_EMULATOR_KEY", required=True, help="Or $FINELAKE_EMULATOR_KEY.")
+@click.option("--api-key", envvar="FINELAKE_EMULATOR_KEY", default="", help="Default: $FINELAKE_EMULATOR_KEY.")
 @click.option("--training-seconds", default=10.0, show_default=True, help="Least time a job trains.")
 def emulator(port: int, state: Path, api_key: str, training_seconds: float) -> None:
     """Serve fine-tuning, deployments and chat on this machine: a rehearsal, not a language model."""
