@@ -45,9 +45,11 @@ EXTRAS = {
         "hypothesis>=6.100",
         "mypy>=1.13",
         "pandas-stubs>=2.2",
+        "psutil>=6",
         "pytest>=8.3",
         "pytest-timeout>=2.3",
         "ruff>=0.8",
+        "types-psutil>=6",
         "types-PyYAML>=6",
     ],
 }
