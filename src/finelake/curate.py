@@ -25,6 +25,7 @@ from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
 from finelake.decide import decided, examples_of, ledger_of, quarantine_of
 from finelake.errors import InputError
+from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
@@ -148,13 +149,14 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
 
 def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int) -> str:
     sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    content = settings.model_dump(mode="json", include={*sections, "duplicates", "splits"})
+    content = settings.model_dump(mode="json", include={*sections, "privacy", "duplicates", "splits"})
     tools = settings.examples.tools.file
     content |= {
         "model": catalogue.find(settings.model).model_dump(mode="json"),
         "limits": catalogue.limits.model_dump(mode="json"),
         "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
         "row_schemas": schema_hashes(settings.checks.row_schemas),
+        "privacy_key": key_check(settings.privacy),
         "table": str(source),
         "version": version,
         "finelake": __version__,
@@ -194,6 +196,7 @@ def _tools(run: _Run, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
 def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
     governing: dict[str, object] = {
         **plan.repair.settings(),
+        **plan.privacy.settings(),
         "max_per_example": plan.limits.tokens,
         "salt": settings.splits.salt,
         "exact": settings.duplicates.exact,

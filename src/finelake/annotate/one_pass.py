@@ -32,6 +32,7 @@ from finelake.conversations.examples import (
 )
 from finelake.conversations.repair import repair, repair_conversation
 from finelake.conversations.turns import Decision, Repaired, decision
+from finelake.privacy.redact import Privacy
 from finelake.rules.registry import RULES, Rule, register
 from finelake.tables.contracts import DECISION
 from finelake.tokens.counter import TokenCounter, counter_for
@@ -40,7 +41,7 @@ from finelake.tokens.formula import ExampleTokens
 TOOLS_UNREADABLE = register(
     Rule(
         code="tools_unreadable",
-        step="structure",
+        step="example",
         action="quarantine",
         summary="The conversation's own tool definitions are not a JSON list in OpenAI's form.",
     )
@@ -54,11 +55,11 @@ _KEPT_DEFINITIONS = 1_024
 RESULT_TYPE = (
     "line string, decisions string, turns_in int, kept int, merged int, trimmed int, "
     "duplicate int, message_count int, tokens bigint, trained_tokens bigint, tool_tokens bigint, "
-    "message_tokens array<int>, dedup_key string"
+    "message_tokens array<int>, dedup_key string, payload string"
 )
 
 _COLUMNS = [part.split(" ")[0] for part in RESULT_TYPE.split(", ")]
-_NUMBERS = _COLUMNS[2:]
+_NUMBERS = _COLUMNS[2:-1]
 _DESCRIBED = (
     "conversation_id",
     "rows_in",
@@ -74,11 +75,15 @@ _DESCRIBED = (
 
 @dataclass(slots=True)
 class Annotation:
-    """What the pass says of one conversation; without `example` it is quarantined for its decisions' reasons."""
+    """What the pass says of one conversation; without `example` it is quarantined for its decisions' reasons.
+
+    `payload` is what the quarantine keeps of its turns where they hold values that no table may (see privacy.redact).
+    """
 
     repaired: Repaired
     example: Example | None
     tokens: ExampleTokens | None = None
+    payload: str | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +93,7 @@ class Worker:
     plan: PassPlan
     counter: TokenCounter
     schemas: Sequence[Any]
+    privacy: Privacy
     tool_sets: dict[str, ExamplePolicy]
     definitions: dict[str, list[Any]]
 
@@ -95,10 +101,12 @@ class Worker:
     def start(cls, plan: PassPlan) -> Worker:
         """Build counter and schemas; raises EnvironmentProblem or ConfigError where that is not possible."""
         counter = counter_for(plan.encoding, plan.overhead, plan.engine)
-        return cls(plan, counter, load_schemas(plan.row_schemas), {}, {})
+        return cls(plan, counter, load_schemas(plan.row_schemas), Privacy(plan.privacy), {}, {})
 
-    def annotate(self, texts: Sequence[str | None], tools: Sequence[str | None]) -> list[Annotation]:
-        """Repair, format, count and check the conversations of one slice."""
+    def annotate(
+        self, texts: Sequence[str | None], tools: Sequence[str | None], aside: Sequence[bool] | None = None
+    ) -> list[Annotation]:
+        """Repair, redact, format, count and check the conversations of one slice; some may be `aside` already."""
         annotations = [self._build(text, own) for text, own in zip(texts, tools, strict=True)]
         examples = [(item, item.example) for item in annotations if item.example is not None]
         counts = self.counter.count(
@@ -107,6 +115,9 @@ class Worker:
         for (item, _), tokens in zip(examples, counts, strict=True):
             item.tokens = tokens
         self._check([item for item, _ in examples])
+        for item, text, out in zip(annotations, texts, aside or [False] * len(texts), strict=True):
+            if out or item.example is None:
+                item.payload = self.privacy.payload(text)
         return annotations
 
     def _build(self, text: str | None, tools: str | None) -> Annotation:
@@ -114,6 +125,8 @@ class Worker:
             repaired = repair(decode_json(text or "[]"), policy=self.plan.repair)
         else:
             repaired = repair_conversation(text, policy=self.plan.repair)
+        if not repaired.reasons:
+            self.privacy.protect(repaired)
         if repaired.reasons:
             return Annotation(repaired, None)
         try:
@@ -194,8 +207,8 @@ def annotate(assembled: DataFrame, *, plan: PassPlan) -> DataFrame:
 
     A conversation that assembly has set aside keeps that decision alone.
     """
-    found = assembled.withColumn("found", annotation_udf(plan)(F.col("content"), F.col("tools")))
     aside = F.exists("assembly", lambda item: item["action"] == "quarantine")
+    found = assembled.withColumn("found", annotation_udf(plan)(F.col("content"), F.col("tools"), aside))
     made = F.from_json("found.decisions", T.ArrayType(DECISION))
     decisions = F.when(aside, F.col("assembly")).otherwise(F.concat("assembly", made))
     failed = F.filter(decisions, lambda item: item["action"] == "quarantine")
@@ -208,27 +221,30 @@ def annotate(assembled: DataFrame, *, plan: PassPlan) -> DataFrame:
         *numbers,
         reasons.alias("reasons"),
         decisions.alias("decisions"),
-        F.when(rejected, F.col("content")).alias("payload"),
+        F.when(rejected, F.coalesce("found.payload", "content")).alias("payload"),
     )
 
 
-def annotation_udf(plan: PassPlan) -> Callable[[Column, Column], Column]:
+def annotation_udf(plan: PassPlan) -> Callable[[Column, Column, Column], Column]:
     """Build the pandas UDF; everything it needs is bound here, nothing is looked up in the worker's globals."""
 
-    def run(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
+    def run(batches: Iterator[tuple[pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         worker = Worker.start(plan)
-        for texts, tools in batches:
+        for batch in batches:
             parts = []
-            for start, end in slices([len(text or "") for text in texts]):
-                own = slice(start, end)
+            for start, end in slices([len(text or "") for text in batch[0]]):
+                texts, tools, aside = (column.iloc[start:end].tolist() for column in batch)
                 with _no_cycle_search():
-                    parts.append(to_frame(worker.annotate(texts.iloc[own].tolist(), tools.iloc[own].tolist())))
+                    parts.append(to_frame(worker.annotate(texts, tools, aside)))
             yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
-    run.__annotations__ = {"batches": Iterator[tuple[pd.Series, pd.Series]], "return": Iterator[pd.DataFrame]}
+    run.__annotations__ = {
+        "batches": Iterator[tuple[pd.Series, pd.Series, pd.Series]],
+        "return": Iterator[pd.DataFrame],
+    }
     make: Any = pandas_udf  # pyspark's overloads lack the form that gives frames from an iterator
-    udf: Callable[[Column, Column], Column] = make(run, RESULT_TYPE)
+    udf: Callable[[Column, Column, Column], Column] = make(run, RESULT_TYPE)
     return udf
 
 
@@ -274,6 +290,7 @@ def _row(item: Annotation) -> tuple[Any, ...]:
         tokens.tools if tokens else None,
         list(tokens.per_message) if tokens else None,
         dedup_key(example.messages) if example else None,
+        item.payload,
     )
 
 

@@ -14,6 +14,8 @@ from finelake.config.settings import Settings
 from finelake.conversations.examples import ExamplePolicy, SystemPrompt, ToolSet
 from finelake.conversations.turns import RepairPolicy, ToolFields
 from finelake.errors import ConfigError
+from finelake.privacy.plan import plan_privacy
+from finelake.privacy.redact import PrivacyPlan
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -30,12 +32,14 @@ class PassPlan:
     engine: Literal["auto", "toktok", "tiktoken"]
     limits: Limits
     row_schemas: tuple[str, ...]
+    privacy: PrivacyPlan
 
 
 def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions) -> PassPlan:
     """Turn settings, the model's data and tool definitions into the plan of the pass.
 
-    Raises ConfigError when the model is unknown, cannot be counted, or has no known limit and none is set.
+    Raises ConfigError when the model is unknown, cannot be counted, or has no known limit and none is set, and when
+    the key of the pseudonyms cannot be read.
     """
     model = catalogue.find(settings.model)
     encoding, overhead = model.counting()
@@ -61,6 +65,7 @@ def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions)
         engine=settings.tokens.engine,
         limits=Limits(tokens=limit, messages=catalogue.limits.max_messages_per_request),
         row_schemas=settings.checks.row_schemas,
+        privacy=plan_privacy(settings.privacy, table=settings.source.table),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 Role = Literal["system", "user", "assistant", "tool"]
 SplitName = Literal["train", "validation", "test"]
+PrivacyPolicy = Literal["redact", "reject", "report", "ignore"]
 
 _NAME_PART = r"[A-Za-z_][A-Za-z0-9_]*"
 _TABLE_NAME = re.compile(rf"\A{_NAME_PART}(\.{_NAME_PART}){{0,2}}\Z")
@@ -217,6 +218,35 @@ class SecretRef(Section):
         return self
 
 
+class Privacy(Section):
+    """What is done with personal data and secrets, by kind: redact, reject, report (record only) or ignore.
+
+    Values get one pseudonym inside a conversation, or across the table, which needs a `key`. A number without a
+    country code counts as a telephone number where one of `phone_regions` (ISO 3166-1) has such numbers.
+    `allow` lists what may stay: values such as the desk's own address, or `@example.com` for every address of a host.
+    """
+
+    secret: PrivacyPolicy = "redact"
+    url_credential: PrivacyPolicy = "redact"
+    email: PrivacyPolicy = "redact"
+    iban: PrivacyPolicy = "redact"
+    card: PrivacyPolicy = "redact"
+    national_id: PrivacyPolicy = "redact"
+    ip: PrivacyPolicy = "report"
+    phone: PrivacyPolicy = "redact"
+    address: PrivacyPolicy = "report"
+    phone_regions: tuple[str, ...] = ("US", "GB", "DE", "JP")
+    allow: tuple[str, ...] = ()
+    pseudonyms: Literal["conversation", "table"] = "conversation"
+    key: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _a_key_is_named(self) -> Privacy:
+        if self.pseudonyms == "table" and self.key is None:
+            raise ValueError("pseudonyms across the table need key: {env: NAME} or {scope: ..., key: ...}")
+        return self
+
+
 class Service(Section):
     """The fine-tuning service. Without `api_key`, Entra ID signs in (azure-identity's default chain).
 
@@ -323,6 +353,7 @@ class Settings(Section):
     examples: Examples = Examples()
     tokens: Tokens = Tokens()
     checks: Checks = Checks()
+    privacy: Privacy = Privacy()
     duplicates: Duplicates = Duplicates()
     splits: Splits = Splits()
     service: Service = Service()

@@ -18,6 +18,7 @@ PLACES = (
     "finelake.conversations.text",
     "finelake.annotate.one_pass",
     "finelake.annotate.row_checks",
+    "finelake.privacy.kinds",
     "finelake.relate.exact",
     "finelake.splits",
 )

@@ -62,6 +62,34 @@ def test_counts_are_those_of_the_line_that_is_published() -> None:
     assert expected.tools > 0
 
 
+def test_what_is_redacted_is_what_is_counted_and_compared() -> None:
+    texts = [turns("I am grace.hartley@example.com", "Welcome."), turns("I am [EMAIL_1]", "Welcome.")]
+    redacted, plain = Worker.start(plan()).annotate(texts, [None, None])
+    assert redacted.example is not None
+    assert plain.example is not None
+    assert redacted.example.line == plain.example.line
+    assert redacted.tokens == plain.tokens
+    rows = to_frame([redacted, plain])
+    assert rows.at[0, "dedup_key"] == rows.at[1, "dedup_key"]
+    assert [made.reason for made in redacted.repaired.decisions] == ["privacy_email"]
+    assert not plain.repaired.decisions
+
+
+def test_a_payload_is_redacted_for_whatever_reason_a_conversation_is_set_aside() -> None:
+    refused, aside = turns("I am a@example.com <|endoftext|>", "Welcome."), turns("I am a@example.com", "Welcome.")
+    found = Worker.start(plan()).annotate([refused, aside, aside], [None] * 3, [False, True, False])
+    assert [item.payload is not None for item in found] == [True, True, False]
+    assert found[1].payload == turns("I am [EMAIL_1]", "Welcome.")
+    assert "a@example.com" not in (found[0].payload or "")
+
+
+def test_a_conversation_rejected_for_privacy_has_no_example() -> None:
+    (item,) = Worker.start(plan(privacy={"email": "reject"})).annotate([turns("I am a@example.com", "Hi.")], [None])
+    assert item.example is None
+    assert item.repaired.reasons == ("privacy_email",)
+    assert item.payload == turns("I am [EMAIL_1]", "Hi.")
+
+
 def test_a_conversations_own_tools_go_before_those_of_the_plan() -> None:
     other = {"type": "function", "function": {"name": "other"}}
     worker = Worker.start(plan({"look_up": TOOL}, source={"table": "t", "layout": "conversations"}))
