@@ -65,7 +65,9 @@ class Demo:
         return int(json.loads((self.folder / "service" / "service.json").read_text(encoding="utf-8"))["pid"])
 
     def deployments(self) -> list[str]:
-        arm = CognitiveServicesManagementClient(StaticToken(KEY), "00000000-0000-0000-0000-000000000000", base_url=f"http://127.0.0.1:{self.port}")
+        arm = CognitiveServicesManagementClient(
+            StaticToken(KEY), "00000000-0000-0000-0000-000000000000", base_url=f"http://127.0.0.1:{self.port}"
+        )
         found = arm.deployments.list("rehearsal", "rehearsal", enforce_https=False)
         return sorted(str(item.name) for item in found)
 
