@@ -150,6 +150,16 @@ class Ledger(pa.DataFrameModel):
     rule_fingerprint: T.StringType = pa.Field(nullable=True)
 
 
+class Runs(pa.DataFrameModel):
+    """The run log (see tables.runs): one row an entry of a step, `intent` or `result`, with its payload as JSON."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    step: T.StringType = pa.Field(nullable=True)
+    entry: T.StringType = pa.Field(nullable=True)
+    payload: T.StringType = pa.Field(nullable=True)
+    recorded_at: T.TimestampType = pa.Field(nullable=True)
+
+
 class Measured(pa.DataFrameModel):
     """What a fine-tuning job measured at a step: losses in nats a token, accuracies as shares."""
 
@@ -220,6 +230,7 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.EXAMPLES: Examples,
     names.QUARANTINE: Quarantine,
     names.LEDGER: Ledger,
+    names.RUNS: Runs,
     names.RUN_EVENTS: RunEvents,
     names.CHECKPOINTS: Checkpoints,
     names.ANSWERS: Answers,

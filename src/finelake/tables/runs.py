@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from finelake.tables.names import TableRef
+from finelake.tables.contracts import checked
+from finelake.tables.names import RUNS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
 
@@ -52,14 +53,14 @@ class RunLog:
         text = json.dumps(payload, sort_keys=True, ensure_ascii=False)
         row = (self.run_id, step, entry, text, datetime.now(UTC))
         frame = self._spark.createDataFrame([row], schema=_SCHEMA)
-        append_once(frame, self._table, key=f"{self.run_id}.{step}.{entry}")
+        append_once(checked(frame, RUNS), self._table, key=f"{self.run_id}.{step}.{entry}")
         self._entries[(step, entry)] = json.loads(text)
 
     def _read(self) -> dict[tuple[str, str], dict[str, Any]]:
         if not table_exists(self._spark, self._table):
             return {}
         entries = (
-            read_table(self._spark, self._table)
+            checked(read_table(self._spark, self._table), RUNS)
             .where(F.col("run_id") == self.run_id)
             .select("step", "entry", "payload")
             .collect()
