@@ -26,7 +26,8 @@ def place(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("place", "spark")
 def test_curate_runs_with_a_configuration_and_overrides(demo: Demo, tmp_path: Path) -> None:
     output = tmp_path / "published"
-    curate.main(["--config", CONFIGURATION, "--set", f"output.folder={output}", "--set", "splits.salt=other"])
+    places = ["--set", f"output.folder={output}", "--set", f"tables.location={tmp_path / 'tables'}"]
+    curate.main(["--config", CONFIGURATION, *places, "--set", "splits.salt=other"])
     manifest = read_manifest(output)
     assert manifest is not None
     assert manifest["source"]["rows"] == demo.ingested.rows
