@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 
 from finelake.conversations.text import TEXT_INVALID_UNICODE
 from finelake.errors import ConfigError, InputError
+from finelake.files import sha256_of
 from finelake.rules.registry import Rule, register
 from finelake.tables.names import ROW_PROBLEM, ROW_TEXT, SOURCE_FILE, TableRef
 from finelake.tables.reading import condition_of, latest_version, read_table, table_exists
@@ -137,7 +138,7 @@ def _format_of(files: str) -> FileFormat:
 def _identities(spark: SparkSession, files: str) -> list[tuple[str, str]]:
     """List (file or folder, identity): by content where the driver can read it, else by path, size and time."""
     local = [Path(path) for path in sorted(glob.glob(files))] if "://" not in files else []
-    found = [(str(path), "".join(_digest(file) for file in _files_of(path))) for path in local]
+    found = [(str(path), "".join(sha256_of(file) for file in _files_of(path))) for path in local]
     found = [(place, digests) for place, digests in found if digests]
     if found and not any(file.stat().st_size for path in local for file in _files_of(path)):
         raise InputError(f"{files} holds nothing: 0 bytes. Give files with rows.")
@@ -157,11 +158,6 @@ def _listed(spark: SparkSession, files: str) -> str:
     listing = spark.read.format("binaryFile").load(files).select("path", "length", "modificationTime")
     digest = listing.select(F.sha2(F.array_join(F.sort_array(F.collect_list(F.concat_ws("|", "*"))), ","), 256)).first()
     return str(digest[0]) if digest else ""
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _readable(spark: SparkSession, place: str, file_format: FileFormat) -> DataFrame:

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame
 from finelake.chat import read_line
 from finelake.config.settings import Output
 from finelake.errors import InputError, OutputError
+from finelake.files import sha256_of
 from finelake.splits import SPLITS
 from finelake.tables.writing import explained
 
@@ -90,7 +91,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def is_whole(folder: Path, files: dict[str, Any]) -> bool:
     """Tell whether every file that a manifest lists is there with the size and SHA-256 it names."""
     return all(
-        (folder / item["file"]).is_file() and _sha256(folder / item["file"]) == item["sha256"]
+        (folder / item["file"]).is_file() and sha256_of(folder / item["file"]) == item["sha256"]
         for item in files.values()
     )
 
@@ -145,13 +146,8 @@ def _read_back(path: Path, tally: _Tally) -> PublishedFile:
 
 
 def _compare(path: Path, expected: PublishedFile) -> None:
-    if path.stat().st_size != expected.bytes or _sha256(path) != expected.sha256:
+    if path.stat().st_size != expected.bytes or sha256_of(path) != expected.sha256:
         raise OutputError(f"{path} differs from what was written to it. Check the disk and run the same again.")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

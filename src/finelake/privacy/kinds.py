@@ -15,7 +15,6 @@ Policy = Literal["redact", "reject", "report", "ignore"]
 """Replace the value, set the conversation aside, only record it, or do not look for it."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 _MEANINGS: Mapping[Kind, str] = {
     "secret": "An API key, an access token, a private key or the password of a connection string was found.",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finelake.errors import InputError
+from finelake.files import sha256_of
 from finelake.publish import MANIFEST, read_manifest
 
 _CURATE = "Run `finelake curate` again"
@@ -70,8 +70,7 @@ def _file(folder: Path, split: str, entry: dict[str, Any]) -> DataFile:
 def _verify(file: DataFile) -> None:
     try:
         size = file.path.stat().st_size
-        with file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(file.path)
     except OSError as error:
         raise InputError(
             f"{file.path} is listed in {MANIFEST} but cannot be read ({type(error).__name__}). {_CURATE}."
