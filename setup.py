@@ -17,6 +17,7 @@ REQUIREMENTS = [
     "azure-mgmt-cognitiveservices>=14",
     "click>=8.1",
     "detect-secrets>=1.5,<2",  # its patterns only; nothing is sent anywhere
+    "Jinja2>=3.1",
     "numpy>=1.26",
     "openai>=2.0,<2.29",  # 2.29 asks for a newer typing-extensions than DBR 17.3 LTS and serverless 5 pin
     "pandas>=2.2,<3",  # Spark 4.0 does not support pandas 3, whose default string type differs
@@ -44,6 +45,7 @@ EXTRAS = {
     "spark42": ["delta-spark>=4.4,<4.4.1", "pyspark[connect]>=4.2,<4.3"],  # the jars of 4.4.1 are not on Maven Central
     "databricks": ["databricks-sdk>=0.49"],
     "emulator": EMULATOR,
+    "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
     "dev": [
         "hypothesis>=6.100",
         "mypy>=1.13",
@@ -85,7 +87,7 @@ setup(
     packages=[*find_packages("src"), "finelake.jobs", "finelake.conf"],
     package_dir={"": "src", "finelake.jobs": "jobs", "finelake.conf": "conf"},
     package_data={
-        "finelake": ["py.typed", "*.properties", "**/*.toml"],
+        "finelake": ["py.typed", "*.properties", "**/*.css", "**/*.html", "**/*.toml"],
         "finelake.conf": ["*.yml", "*.json"],
     },
     install_requires=REQUIREMENTS,

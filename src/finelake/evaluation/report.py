@@ -6,15 +6,13 @@ Neither holds conversation text. Each is written beside its place and renamed, s
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from finelake import __version__
-from finelake.errors import OutputError
 from finelake.evaluation.metrics import METRICS
 from finelake.evaluation.results import Evaluation, ModelAnswers
 from finelake.evaluation.statistics import Interval, PairedDifference
-from finelake.tables.writing import explained
+from finelake.files import write_whole
 
 JSON_NAME = "comparison.json"
 MARKDOWN_NAME = "comparison.md"
@@ -25,8 +23,8 @@ def write_reports(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     body = {"finelake": __version__, **evaluation.as_dict()}
     text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
     json_file, markdown_file = folder / JSON_NAME, folder / MARKDOWN_NAME
-    _write_whole(json_file, text)
-    _write_whole(markdown_file, markdown(evaluation))
+    write_whole(json_file, text)
+    write_whole(markdown_file, markdown(evaluation))
     return json_file, markdown_file
 
 
@@ -96,19 +94,3 @@ def _interval(interval: Interval | None, digits: int) -> str:
 
 def _guards(evaluation: Evaluation) -> str:
     return ", ".join(METRICS[name].title for name in evaluation.gate.guards) or "nothing"
-
-
-def _write_whole(file: Path, text: str) -> None:
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with explained(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(text, encoding="utf-8", newline="\n")
-            unfinished.replace(file)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{file} cannot be written ({error.strerror}). Set output.folder to a folder.") from None
-    finally:
-        if unfinished.parent.is_dir():
-            unfinished.unlink(missing_ok=True)
