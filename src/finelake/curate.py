@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from pyspark.sql import DataFrame, SparkSession
 
 from finelake import __version__
+from finelake.annotate.long_summary import summarise_long
 from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
 from finelake.annotate.row_checks import load_schemas, schema_hashes
@@ -23,12 +24,14 @@ from finelake.config.settings import Settings
 from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
-from finelake.decide import decided, examples_of, ledger_of, quarantine_of
+from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of
 from finelake.errors import InputError
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
+from finelake.relate.exact import exact_duplicates
 from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
+from finelake.splits import assign_splits
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
@@ -118,10 +121,14 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
     with run.step("annotate"):
         assembled = assemble(mapped, layout=settings.source.layout, max_turns=settings.conversations.max_turns)
         annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
+    with run.step("relate"):
+        candidates = candidates_of(annotated)
+        removals = [exact_duplicates(candidates)] if settings.duplicates.exact else []
+        placed = assign_splits(annotated, config=settings.splits)
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
-        rows = decided(annotated, duplicates=settings.duplicates, splits=settings.splits)
+        rows = decided(placed, removals=removals)
         examples = run.write(names.EXAMPLES, examples_of(rows, run_id=run.run_id))
         aside = quarantine_of(
             rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
@@ -132,10 +139,13 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         totals = count_totals(ledger=ledger, examples=examples, quarantine=quarantine)
         balance = check_balance(rows_in, totals)
         rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
+        long = summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long)
         _require_enough(run, totals.examples("train"), balance)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
-        write_manifest(_manifest(run, plan, balance, rules, files), folder=Path(settings.output.folder))
+        write_manifest(
+            _manifest(run, plan, balance, rules, files) | {"windows": long}, folder=Path(settings.output.folder)
+        )
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
 
 
@@ -197,6 +207,7 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
     governing: dict[str, object] = {
         **plan.repair.settings(),
         **plan.privacy.settings(),
+        **settings.examples.model_dump(include={"train", "long", "overlap"}),
         "max_per_example": plan.limits.tokens,
         "salt": settings.splits.salt,
         "exact": settings.duplicates.exact,

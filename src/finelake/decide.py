@@ -1,52 +1,67 @@
 """Decisions: from annotated conversations to the three tables that between them hold every input row.
 
-`decided` adds the relation decisions and splits; `examples_of`, `quarantine_of` and `ledger_of` are views of it.
+`decided` adds what the relations between conversations remove; `examples_of`, `quarantine_of` and `ledger_of` are
+views of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from finelake.config.settings import Duplicates, Splits
-from finelake.relate.exact import DUPLICATE_EXACT, exact_duplicates
 from finelake.rules.catalogue import all_rules
-from finelake.splits import assign_splits
+from finelake.splits import window_sort_key
 from finelake.tables.contracts import DQX_RESULT, MESSAGE, Annotated, Examples
 
 KEPT, QUARANTINED, MERGED = "keep", "quarantine", "merge"
 OUTCOME_STEP = "outcome"
 
+_REMOVAL_COLUMNS = ("step", "action", "reason", "kept_id", "value", "threshold")
+_REMOVALS = f"array<struct<{', '.join(f'{name}: string' for name in _REMOVAL_COLUMNS)}>>"
 _LINE = T.StructType([T.StructField("messages", T.ArrayType(MESSAGE)), T.StructField("tools", T.StringType())])
 
 
-def decided(annotated: DataFrame, *, duplicates: Duplicates, splits: Splits) -> DataFrame:
-    """Add outcome (keep, quarantine, merge), reason, kept_id and the split columns to annotated conversations."""
-    candidate = F.size("reasons") == 0
-    if duplicates.exact:
-        merged = exact_duplicates(annotated.where(candidate))
-        related = annotated.join(merged, on="conversation_id", how="left")
-    else:
-        related = annotated.withColumn("kept_id", F.lit(None).cast("string"))
-    outcome = (
-        F.when(~candidate, F.lit(QUARANTINED)).when(F.col("kept_id").isNotNull(), F.lit(MERGED)).otherwise(F.lit(KEPT))
-    )
-    split = assign_splits(related.withColumn("outcome", outcome), config=splits)
+def candidates_of(annotated: DataFrame) -> DataFrame:
+    """Select the conversations that the Python pass has not set aside."""
+    return annotated.where(F.size("reasons") == 0)
+
+
+def decided(placed: DataFrame, *, removals: Sequence[DataFrame]) -> DataFrame:
+    """Add outcome (keep, quarantine, merge), reason, kept_id and removals to annotated conversations with splits.
+
+    Each frame of `removals` holds what one step sets aside: conversation_id, step, action (quarantine or merge),
+    reason, kept_id, value and threshold, all strings, at most one row a conversation. The first one that names a
+    conversation decides its outcome; the ledger lists them all.
+    """
+    rows = placed.join(_by_conversation(removals), on="conversation_id", how="left") if removals else None
+    related = rows if rows is not None else placed.withColumn("removals", F.lit(None).cast(_REMOVALS))
+    first = F.element_at("removals", 1)
+    rejected, removed = F.size("reasons") > 0, F.col("removals").isNotNull()
+    outcome = F.when(rejected, F.lit(QUARANTINED)).when(removed, first["action"]).otherwise(F.lit(KEPT))
     reason = (
-        F.when(F.col("outcome") == QUARANTINED, F.element_at("reasons", 1))
-        .when(F.col("outcome") == MERGED, F.lit(DUPLICATE_EXACT.code))
+        F.when(rejected, F.element_at("reasons", 1))
+        .when(removed, first["reason"])
         .otherwise(F.concat(F.lit("assigned_"), "split"))
     )
-    return split.withColumn("reason", reason)
+    kept_id = F.when(~rejected & removed, first["kept_id"])
+    return related.withColumns({"outcome": outcome, "reason": reason, "kept_id": kept_id})
 
 
 def examples_of(rows: DataFrame, *, run_id: str) -> DataFrame:
-    """Select the kept conversations as the examples table."""
+    """Select the kept conversations as the examples table, one row a window."""
     kept = rows.where(F.col("outcome") == KEPT)
-    line = kept.withColumn("parsed", F.from_json("line", _LINE)).withColumn("run_id", F.lit(run_id))
+    each = kept.select(
+        *(name for name in kept.columns if name != "windows"),
+        F.size("windows").alias("windows"),
+        F.posexplode("windows").alias("window", "of"),
+    )
+    line = each.select("*", "of.*").withColumns(
+        {"parsed": F.from_json("line", _LINE), "run_id": F.lit(run_id), "sort_key": window_sort_key()}
+    )
     return line.select("*", "parsed.*").select(*_columns(Examples))
 
 
@@ -54,22 +69,24 @@ def quarantine_of(
     rows: DataFrame, loose: DataFrame, *, run_id: str, fingerprints: Mapping[str, str], rule_set: str
 ) -> DataFrame:
     """Select what was set aside: quarantined conversations, and loose raw rows (columns reason, payload)."""
+    removed = F.filter("removals", lambda item: item["action"] == QUARANTINED)
+    made = F.transform(
+        F.filter("decisions", lambda item: item["action"] == QUARANTINED),
+        lambda item: _entry(item, turns=item["turns"], rows=0),
+    )
+    failed = F.when(F.size("reasons") > 0, made)
     conversations = rows.where(F.col("outcome") == QUARANTINED).select(
         F.lit("conversation").alias("unit"),
         "conversation_id",
         "rows_in",
-        "reasons",
-        F.filter("decisions", lambda item: item["action"] == QUARANTINED).alias("failed"),
-        "payload",
+        F.when(F.size("reasons") > 0, F.col("reasons"))
+        .otherwise(F.transform(removed, lambda item: item["reason"]))
+        .alias("reasons"),
+        F.coalesce(failed, F.transform(removed, lambda item: _entry(item, rows=0))).alias("failed"),
+        F.coalesce("payload", F.concat(F.lit("["), F.array_join("windows.line", ","), F.lit("]"))).alias("payload"),
     )
-    one = F.struct(
-        _looked_up({code: rule.step for code, rule in all_rules().items()}, F.col("reason")).alias("step"),
-        F.lit(QUARANTINED).alias("action"),
-        F.col("reason"),
-        F.array().cast("array<int>").alias("turns"),
-        F.lit(None).cast("string").alias("value"),
-        F.lit(None).cast("string").alias("threshold"),
-    )
+    steps = {code: rule.step for code, rule in all_rules().items()}
+    one = _outcome(F.lit(QUARANTINED), rows=F.lit(1)).withField("step", _looked_up(steps, F.col("reason")))
     singles = loose.select(
         F.lit("row").alias("unit"),
         "conversation_id",
@@ -92,51 +109,58 @@ def quarantine_of(
 
 def ledger_of(rows: DataFrame, loose: DataFrame, *, run_id: str, fingerprints: Mapping[str, str]) -> DataFrame:
     """List every decision, and one row with step `outcome` for each conversation and loose raw row."""
-    made = rows.select("conversation_id", F.posexplode("decisions").alias("position", "made")).select(
-        "conversation_id",
-        "position",
-        "made.*",
-        F.size("made.turns").cast("bigint").alias("rows"),
-        F.lit(None).cast("string").alias("kept_id"),
-    )
-    outcomes = rows.select(
-        "conversation_id",
-        F.size("decisions").alias("position"),
-        F.lit(OUTCOME_STEP).alias("step"),
-        F.col("outcome").alias("action"),
-        "reason",
-        F.array().cast("array<int>").alias("turns"),
-        F.when(F.col("outcome") == KEPT, F.format_string("%.6f", "split_hash")).alias("value"),
-        F.lit(None).cast("string").alias("threshold"),
-        F.col("rows_in").alias("rows"),
-        "kept_id",
-    )
+    removals = F.transform(F.coalesce("removals", F.array().cast(_REMOVALS)), lambda item: _entry(item, rows=0))
+    made = F.transform("decisions", lambda item: _entry(item, turns=item["turns"], rows=F.size(item["turns"])))
+    hashed = F.when(F.col("outcome") == KEPT, F.format_string("%.6f", "split_hash"))
+    whole = _outcome(F.col("outcome"), rows=F.col("rows_in"), value=hashed, kept_id=F.col("kept_id"))
+    entries = rows.select("conversation_id", F.posexplode(F.concat(made, removals, F.array(whole))))
     singles = loose.select(
-        "conversation_id",
-        F.lit(0).alias("position"),
-        F.lit(OUTCOME_STEP).alias("step"),
-        F.lit(QUARANTINED).alias("action"),
-        "reason",
-        F.array().cast("array<int>").alias("turns"),
-        F.lit(None).cast("string").alias("value"),
-        F.lit(None).cast("string").alias("threshold"),
-        F.lit(1).cast("bigint").alias("rows"),
-        F.lit(None).cast("string").alias("kept_id"),
+        "conversation_id", F.lit(0).alias("pos"), _outcome(F.lit(QUARANTINED), rows=F.lit(1)).alias("col")
     )
-    everything = made.unionByName(outcomes).unionByName(singles)
-    return everything.select(
+    return entries.unionByName(singles).select(
         F.lit(run_id).alias("run_id"),
         "conversation_id",
-        "position",
-        "step",
-        "action",
-        "reason",
-        "turns",
-        "rows",
-        "value",
-        "threshold",
-        "kept_id",
-        _looked_up(fingerprints, F.col("reason")).alias("rule_fingerprint"),
+        F.col("pos").alias("position"),
+        "col.*",
+        _looked_up(fingerprints, F.col("col.reason")).alias("rule_fingerprint"),
+    )
+
+
+def _entry(item: Column, *, rows: Column | int, turns: Column | None = None) -> Column:
+    """Build a ledger row's struct of a decision (which has turns) or a removal (which has a kept id)."""
+    given = turns if turns is not None else F.array()
+    return F.struct(
+        *(item[name].alias(name) for name in ("step", "action", "reason")),
+        given.cast("array<int>").alias("turns"),
+        (F.lit(rows) if isinstance(rows, int) else rows).cast("bigint").alias("rows"),
+        *(item[name].alias(name) for name in ("value", "threshold")),
+        (item["kept_id"] if turns is None else F.lit(None).cast("string")).alias("kept_id"),
+    )
+
+
+def _outcome(action: Column, *, rows: Column, value: Column | None = None, kept_id: Column | None = None) -> Column:
+    nothing = F.lit(None).cast("string")
+    fields = {
+        "step": F.lit(OUTCOME_STEP),
+        "action": action,
+        "reason": F.col("reason"),
+        "value": nothing if value is None else value,
+        "threshold": nothing,
+        "kept_id": nothing if kept_id is None else kept_id,
+    }
+    return _entry(F.struct(*(column.alias(name) for name, column in fields.items())), rows=rows)
+
+
+def _by_conversation(removals: Sequence[DataFrame]) -> DataFrame:
+    numbered = [
+        frame.select("conversation_id", F.lit(n).alias("n"), *_REMOVAL_COLUMNS) for n, frame in enumerate(removals)
+    ]
+    together = reduce(DataFrame.unionByName, numbered)
+    in_order = F.array_sort(F.collect_list(F.struct("n", *_REMOVAL_COLUMNS)))
+    return together.groupBy("conversation_id").agg(
+        F.transform(in_order, lambda item: F.struct(*(item[name].alias(name) for name in _REMOVAL_COLUMNS))).alias(
+            "removals"
+        )
     )
 
 

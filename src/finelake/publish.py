@@ -52,7 +52,7 @@ class _Tally:
 def publish(examples: DataFrame, *, config: Output) -> dict[str, PublishedFile]:
     """Write train.jsonl, validation.jsonl and test.jsonl into the output folder, each line read back first.
 
-    Needs columns split, sort_key, conversation_id, line, tokens, trained_tokens. An earlier manifest is removed
+    Needs columns split, sort_key, conversation_id, window, line, tokens, trained_tokens. An earlier manifest is removed
     before the first file changes. Raises OutputError when the folder cannot be written or a file read back differs.
     """
     folder = Path(config.folder)
@@ -104,7 +104,11 @@ def describe(published: dict[str, PublishedFile]) -> dict[str, dict[str, Any]]:
 def _write(examples: DataFrame, staging: Path, *, byte_order_mark: bool) -> dict[str, _Tally]:
     tallies = {split: _Tally() for split in SPLITS}
     columns = ("split", "line", "tokens", "trained_tokens")
-    rows = examples.orderBy("sort_key", "conversation_id").select(*columns).toLocalIterator(prefetchPartitions=True)
+    rows = (
+        examples.orderBy("sort_key", "conversation_id", "window")
+        .select(*columns)
+        .toLocalIterator(prefetchPartitions=True)
+    )
     with ExitStack() as open_files:
         streams = {split: open_files.enter_context((staging / f"{split}.jsonl").open("wb")) for split in SPLITS}
         if byte_order_mark:

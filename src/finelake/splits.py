@@ -27,12 +27,12 @@ ASSIGNED = {
 _HEX_DIGITS = 13
 
 
-def assign_splits(kept: DataFrame, *, config: Splits) -> DataFrame:
-    """Add group_key, split_hash (double in [0, 1)), split and sort_key to examples.
+def assign_splits(annotated: DataFrame, *, config: Splits) -> DataFrame:
+    """Add group_key, split_hash (double in [0, 1)), split and sort_key to annotated conversations.
 
-    The group is the user where one is known, else the conversation's duplicate group. Needs columns
-    conversation_id, user_id, dedup_key. `sort_key` orders the published files: a hash, so that neighbours in a file
-    have nothing to do with each other.
+    All four are null where a conversation was set aside before it had a text to compare. The group is the user where
+    one is known, else the conversation's duplicate group. Needs columns conversation_id, user_id, dedup_key. `sort_key`
+    orders the published files: a hash, so that neighbours in a file have nothing to do with each other.
     """
     group = F.when(F.col("user_id").isNotNull(), F.concat(F.lit("user:"), "user_id")).otherwise(
         F.concat(F.lit("text:"), "dedup_key")
@@ -44,11 +44,17 @@ def assign_splits(kept: DataFrame, *, config: Splits) -> DataFrame:
         .otherwise(F.lit("train"))
     )
     return (
-        kept.withColumn("group_key", group)
+        annotated.withColumn("group_key", group)
         .withColumn("split_hash", _unit_interval(config.salt, F.col("group_key")))
         .withColumn("split", split)
         .withColumn("sort_key", _salted(config.salt, F.col("conversation_id")))
     )
+
+
+def window_sort_key() -> Column:
+    """Give each window a place of its own in the file, from columns sort_key and window; the first has sort_key's."""
+    scattered = F.sha2(F.concat("sort_key", F.lit("\u001f"), F.col("window").cast("string")), 256)
+    return F.when(F.col("window") == 0, F.col("sort_key")).otherwise(scattered)
 
 
 def _salted(salt: str, value: Column) -> Column:

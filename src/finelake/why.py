@@ -41,6 +41,7 @@ class Story:
     kept_id: str | None
     split: str | None
     tokens: int | None
+    examples: int
     chapters: tuple[Chapter, ...]
     where: str
 
@@ -64,7 +65,7 @@ def tell(spark: SparkSession, settings: Settings, conversation_id: str) -> Story
     kept = (
         read_table(spark, table_ref(settings.tables, names.EXAMPLES))
         .where(F.col("conversation_id") == conversation_id)
-        .select("split", "tokens")
+        .agg(F.first("split").alias("split"), F.sum("tokens").alias("tokens"), F.count(F.lit(1)).alias("examples"))
         .first()
     )
     table = names.EXAMPLES if outcome["action"] == "keep" else names.QUARANTINE
@@ -90,6 +91,7 @@ def tell(spark: SparkSession, settings: Settings, conversation_id: str) -> Story
         kept_id=outcome["kept_id"],
         split=kept["split"] if kept else None,
         tokens=kept["tokens"] if kept else None,
+        examples=kept["examples"] if kept else 0,
         chapters=chapters,
         where=str(table_ref(settings.tables, table if outcome["action"] != "merge" else names.ANNOTATED)),
     )

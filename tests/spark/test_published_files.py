@@ -85,12 +85,10 @@ def test_the_manifest_is_true(demo: Demo, spark: SparkSession) -> None:
 
 
 def test_messages_in_delta_are_those_of_the_line(demo: Demo, spark: SparkSession) -> None:
-    for row in table(spark, demo.settings, "examples").select("line", "messages", "message_tokens", "tokens").collect():
+    for row in table(spark, demo.settings, "examples").select("line", "messages").collect():
         expected = json.loads(row["line"])["messages"]
         found = [message.asDict(recursive=True) for message in row["messages"]]
         assert [{key: message.get(key) for key in found[0]} for message in expected] == found
-        assert len(row["message_tokens"]) == len(expected)
-        assert sum(row["message_tokens"]) <= row["tokens"]
 
 
 def test_a_second_run_does_nothing(demo: Demo, spark: SparkSession) -> None:

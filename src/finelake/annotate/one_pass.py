@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -18,14 +18,18 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import pandas_udf
 
+from finelake.annotate.cutting import Cut, cut_long, is_long, replies
 from finelake.annotate.plan import PassPlan
 from finelake.annotate.row_checks import check_rows, load_schemas
 from finelake.chat import ASSISTANT, SYSTEM, USER, decode_json, encode_json
 from finelake.conversations.examples import (
+    REPLY_NOT_LAST,
     Example,
     ExamplePolicy,
+    Side,
     ToolSet,
     build_example,
+    compared_text,
     dedup_key,
     last_reply,
     last_user,
@@ -34,7 +38,7 @@ from finelake.conversations.repair import repair, repair_conversation
 from finelake.conversations.turns import Decision, Repaired, decision
 from finelake.privacy.redact import Privacy
 from finelake.rules.registry import RULES, Rule, register
-from finelake.tables.contracts import DECISION
+from finelake.tables.contracts import DECISION, WINDOW
 from finelake.tokens.counter import TokenCounter, counter_for
 from finelake.tokens.formula import ExampleTokens
 
@@ -53,13 +57,14 @@ SLICE_CHARACTERS = 16_000_000
 _KEPT_DEFINITIONS = 1_024
 
 RESULT_TYPE = (
-    "line string, decisions string, turns_in int, kept int, merged int, trimmed int, "
-    "duplicate int, message_count int, tokens bigint, trained_tokens bigint, tool_tokens bigint, "
-    "message_tokens array<int>, dedup_key string, payload string"
+    "line array<string>, message_count array<int>, tokens array<bigint>, trained_tokens array<bigint>, "
+    "decisions string, payload string, turns_in int, kept int, merged int, trimmed int, duplicate int, "
+    "whole_tokens bigint, tool_tokens bigint, replies int, window_tokens bigint, window_replies int, "
+    "last_tokens bigint, last_replies int, dedup_key string, compared string"
 )
 
 _COLUMNS = [part.split(" ")[0] for part in RESULT_TYPE.split(", ")]
-_NUMBERS = _COLUMNS[2:-1]
+_OF_WINDOWS, _OF_CONVERSATIONS = _COLUMNS[:4], _COLUMNS[6:]
 _DESCRIBED = (
     "conversation_id",
     "rows_in",
@@ -77,12 +82,15 @@ _DESCRIBED = (
 class Annotation:
     """What the pass says of one conversation; without `example` it is quarantined for its decisions' reasons.
 
+    `windows` are the examples to publish with their tokens: the whole one, or what a `cut` made of a long one.
     `payload` is what the quarantine keeps of its turns where they hold values that no table may (see privacy.redact).
     """
 
     repaired: Repaired
     example: Example | None
     tokens: ExampleTokens | None = None
+    cut: Cut | None = None
+    windows: list[tuple[Example, ExampleTokens]] = field(default_factory=list)
     payload: str | None = None
 
 
@@ -109,12 +117,11 @@ class Worker:
         """Repair, redact, format, count and check the conversations of one slice; some may be `aside` already."""
         annotations = [self._build(text, own) for text, own in zip(texts, tools, strict=True)]
         examples = [(item, item.example) for item in annotations if item.example is not None]
-        counts = self.counter.count(
-            [{"messages": example.messages, "tools": self._definitions(example)} for _, example in examples]
-        )
-        for (item, _), tokens in zip(examples, counts, strict=True):
+        for (item, example), tokens in zip(examples, self._count([each for _, each in examples]), strict=True):
             item.tokens = tokens
-        self._check([item for item, _ in examples])
+            item.windows = [(example, tokens)]
+        self._cut([item for item, _ in examples])
+        self._check([item for item in annotations if item.windows])
         for item, text, out in zip(annotations, texts, aside or [False] * len(texts), strict=True):
             if out or item.example is None:
                 item.payload = self.privacy.payload(text)
@@ -134,7 +141,25 @@ class Worker:
         except (ValueError, TypeError, KeyError, AttributeError):
             repaired.decisions.append(decision(TOOLS_UNREADABLE, []))
             return Annotation(repaired, None)
-        return Annotation(repaired, build_example(repaired, policy=policy))
+        example = build_example(repaired, policy=policy)
+        if example.not_last:
+            repaired.decisions.append(decision(REPLY_NOT_LAST, example.not_last, value=len(example.not_last)))
+        return Annotation(repaired, example)
+
+    def _count(self, examples: Sequence[Example]) -> list[ExampleTokens]:
+        return self.counter.count([{"messages": each.messages, "tools": self._definitions(each)} for each in examples])
+
+    def _cut(self, annotations: Sequence[Annotation]) -> None:
+        """Replace the one example of each long conversation by what the policy makes of it."""
+        for item in annotations:
+            example, tokens = item.windows[0]
+            if not is_long(example, tokens, self.plan.room):
+                continue
+            item.cut = cut_long(example, item.repaired, tokens, policy=self.plan.long, room=self.plan.room)
+            item.repaired.decisions += item.cut.decisions
+            item.windows = list(zip(item.cut.examples, self._count(item.cut.examples), strict=True))
+            if not item.windows:
+                item.example = None
 
     def _policy(self, tools: str | None) -> ExamplePolicy:
         if not tools:
@@ -159,10 +184,14 @@ class Worker:
     def _check(self, annotations: list[Annotation]) -> None:
         if not annotations:
             return
-        frame = row_frame(annotations, with_text=bool(self.schemas))
+        owners = [item for item in annotations for _ in item.windows]
+        frame = row_frame([window for item in annotations for window in item.windows], with_text=bool(self.schemas))
         for failure in check_rows(frame, self.plan.limits, self.schemas):
-            repaired = annotations[failure.row].repaired
+            repaired = owners[failure.row].repaired
             rule = RULES.get(failure.reason)
+            owners[failure.row].example = None
+            if failure.reason in repaired.reasons:
+                continue
             repaired.decisions.append(
                 Decision(
                     step=rule.step if rule else "checks",
@@ -173,7 +202,6 @@ class Worker:
                     threshold=failure.threshold,
                 )
             )
-            annotations[failure.row].example = None
 
 
 def own_definitions(tools: str) -> dict[str, Any]:
@@ -185,9 +213,8 @@ def own_definitions(tools: str) -> dict[str, Any]:
     return definitions
 
 
-def row_frame(annotations: Sequence[Annotation], *, with_text: bool) -> pd.DataFrame:
+def row_frame(counted: Sequence[tuple[Example, ExampleTokens]], *, with_text: bool) -> pd.DataFrame:
     """Build the frame that row schemas see (columns: see annotate.row_checks), index 0 to n - 1."""
-    counted = [(item.example, item.tokens) for item in annotations if item.example and item.tokens]
     columns: dict[str, list[Any]] = {
         "messages": [len(example.messages) for example, _ in counted],
         "tokens": [tokens.total for _, tokens in counted],
@@ -214,10 +241,11 @@ def annotate(assembled: DataFrame, *, plan: PassPlan) -> DataFrame:
     failed = F.filter(decisions, lambda item: item["action"] == "quarantine")
     reasons = F.array_distinct(F.transform(failed, lambda item: item["reason"]))
     rejected = F.size(reasons) > 0
-    numbers = [F.col(f"found.{name}").alias(name) for name in _NUMBERS]
+    windows = F.arrays_zip(*(F.col(f"found.{name}").alias(name) for name in _OF_WINDOWS)).cast(T.ArrayType(WINDOW))
+    numbers = [F.col(f"found.{name}").alias(name) for name in _OF_CONVERSATIONS]
     return found.select(
         *_DESCRIBED,
-        F.when(~rejected, F.col("found.line")).alias("line"),
+        F.when(~rejected, windows).alias("windows"),
         *numbers,
         reasons.alias("reasons"),
         decisions.alias("decisions"),
@@ -235,7 +263,7 @@ def annotation_udf(plan: PassPlan) -> Callable[[Column, Column, Column], Column]
             for start, end in slices([len(text or "") for text in batch[0]]):
                 texts, tools, aside = (column.iloc[start:end].tolist() for column in batch)
                 with _no_cycle_search():
-                    parts.append(to_frame(worker.annotate(texts, tools, aside)))
+                    parts.append(to_frame(worker.annotate(texts, tools, aside), side=plan.side))
             yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
@@ -270,27 +298,31 @@ def slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield start, len(lengths)
 
 
-def to_frame(annotations: Sequence[Annotation]) -> pd.DataFrame:
+def to_frame(annotations: Sequence[Annotation], *, side: Side) -> pd.DataFrame:
     """Turn annotations into the columns of `RESULT_TYPE`, one row each."""
-    return pd.DataFrame([_row(item) for item in annotations], columns=_COLUMNS, dtype=object)
+    return pd.DataFrame([_row(item, side) for item in annotations], columns=_COLUMNS, dtype=object)
 
 
-def _row(item: Annotation) -> tuple[Any, ...]:
-    repaired, example, tokens = item.repaired, item.example, item.tokens
+def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
+    repaired, example, tokens, cut = item.repaired, item.example, item.tokens, item.cut
     counts = repaired.counts
     fates = (counts.kept, counts.merged, counts.trimmed, counts.duplicate) if example else (0, 0, 0, 0)
+    windows = item.windows if example else []
     return (
-        example.line if example else None,
+        [each.line for each, _ in windows],
+        [len(each.messages) for each, _ in windows],
+        [counted.total for _, counted in windows],
+        [counted.trained for _, counted in windows],
         encode_json([_decision(made) for made in repaired.decisions]),
+        item.payload,
         counts.turns_in,
         *fates,
-        len(example.messages) if example else None,
         tokens.total if tokens else None,
-        tokens.trained if tokens else None,
         tokens.tools if tokens else None,
-        list(tokens.per_message) if tokens else None,
+        replies(example) if example else None,
+        *((cut.window.tokens, cut.window.replies, cut.last.tokens, cut.last.replies) if cut else (None,) * 4),
         dedup_key(example.messages) if example else None,
-        item.payload,
+        compared_text(example.messages, side=side) if example else None,
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from finelake.annotate.row_checks import Limits
 from finelake.config.models import ModelCatalogue, TokenOverhead
 from finelake.config.settings import Settings
-from finelake.conversations.examples import ExamplePolicy, SystemPrompt, ToolSet
+from finelake.conversations.examples import ExamplePolicy, Side, SystemPrompt, ToolSet
 from finelake.conversations.turns import RepairPolicy, ToolFields
+from finelake.conversations.windows import LongPolicy, Room
 from finelake.errors import ConfigError
 from finelake.privacy.plan import plan_privacy
 from finelake.privacy.redact import PrivacyPlan
@@ -31,6 +32,9 @@ class PassPlan:
     overhead: TokenOverhead
     engine: Literal["auto", "toktok", "tiktoken"]
     limits: Limits
+    long: LongPolicy
+    room: Room
+    side: Side
     row_schemas: tuple[str, ...]
     privacy: PrivacyPlan
 
@@ -50,6 +54,7 @@ def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions)
         )
     conversations = settings.conversations
     prompt = settings.examples.system_prompt
+    messages = catalogue.limits.max_messages_per_request
     return PassPlan(
         layout=settings.source.layout,
         repair=RepairPolicy(
@@ -63,7 +68,10 @@ def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions)
         encoding=encoding,
         overhead=overhead,
         engine=settings.tokens.engine,
-        limits=Limits(tokens=limit, messages=catalogue.limits.max_messages_per_request),
+        limits=Limits(tokens=limit, messages=messages),
+        long=settings.examples.long,
+        room=Room(tokens=limit, messages=messages, overlap=settings.examples.overlap),
+        side=settings.duplicates.side,
         row_schemas=settings.checks.row_schemas,
         privacy=plan_privacy(settings.privacy, table=settings.source.table),
     )

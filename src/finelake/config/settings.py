@@ -164,11 +164,18 @@ class Tools(Section):
 
 
 class Examples(Section):
-    """How conversations become training examples."""
+    """How conversations become training examples.
+
+    `long` says what becomes of a conversation that is longer than an example may be: `window` cuts it into several
+    examples, each beginning with as many earlier exchanges as fit into the share `overlap` of the limit (context with
+    weight 0, so that no reply is trained twice), `keep_last` keeps the last exchanges that fit, `drop` sets it aside.
+    """
 
     system_prompt: SystemPrompt = SystemPrompt()
     tools: Tools = Tools()
     train: Literal["all", "last"] = "all"
+    long: Literal["window", "keep_last", "drop"] = "window"
+    overlap: Annotated[float, Field(ge=0.0, le=0.9)] = 0.25
 
 
 class Tokens(Section):
@@ -185,9 +192,14 @@ class Checks(Section):
 
 
 class Duplicates(Section):
-    """Exact duplicates by a normalised hash of what is trained."""
+    """Exact duplicates by a normalised hash of what is trained.
+
+    `side` is the text that conversations are compared by: `reply` (what the assistant says, and the last user turn),
+    `user` or `both`.
+    """
 
     exact: bool = True
+    side: Literal["reply", "user", "both"] = "reply"
 
 
 class Splits(Section):

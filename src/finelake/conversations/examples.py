@@ -12,11 +12,24 @@ from typing import Any, Literal, get_args
 
 from finelake.chat import ASSISTANT, SYSTEM, USER, Message, decode_json, encode_json, function_name_is_valid, line_of
 from finelake.conversations.turns import Repaired
+from finelake.conversations.windows import Span
 from finelake.errors import ConfigError
+from finelake.rules.registry import Rule, register
 
 SystemPolicy = Literal["keep", "inject", "replace"]
 ToolMode = Literal["none", "called", "all"]
 TrainPolicy = Literal["all", "last"]
+Side = Literal["reply", "user", "both"]
+
+REPLY_NOT_LAST = register(
+    Rule(
+        code="reply_not_last",
+        step="example",
+        action="untrain",
+        summary="Only the last reply is trained (examples.train: last); earlier ones stay as context with weight 0.",
+        policy_key="train",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,7 @@ class Example:
 
     `trained[m]` says whether message m is trained on, `positions[m]` which raw turns it is made of (none for an
     injected system prompt), `undefined` which called functions have no definition although definitions are carried.
+    `not_last` are the raw turns of replies that the train policy leaves out.
     """
 
     line: str
@@ -84,6 +98,7 @@ class Example:
     trained: list[bool]
     positions: list[list[int]]
     undefined: list[str]
+    not_last: list[int]
 
 
 def build_example(repaired: Repaired, *, policy: ExamplePolicy | None = None) -> Example:
@@ -91,11 +106,9 @@ def build_example(repaired: Repaired, *, policy: ExamplePolicy | None = None) ->
     policy = policy or ExamplePolicy()
     messages, weights, positions = _with_system_prompt(repaired, policy.system)
     trained = _trained(messages, weights, policy.train)
-    if not all(trained[n] for n, message in enumerate(messages) if message["role"] == ASSISTANT):
-        messages = [
-            {**message, "weight": int(trained[n])} if message["role"] == ASSISTANT else message
-            for n, message in enumerate(messages)
-        ]
+    left_out = [n for n, message in enumerate(messages) if message["role"] == ASSISTANT and not trained[n]]
+    not_last = sorted({position for n in left_out if weights[n] != 0 for position in positions[n]})
+    messages = _weighted(messages, trained)
     tools_json = ""
     undefined: list[str] = []
     if policy.tools.mode != "none":
@@ -104,7 +117,18 @@ def build_example(repaired: Repaired, *, policy: ExamplePolicy | None = None) ->
         selected = policy.tools.select(called)
         tools_json = "[" + ",".join(encoded[name] for name in selected) + "]" if selected else ""
         undefined = sorted(called.difference(encoded))
-    return Example(line_of(messages, tools_json), messages, tools_json, trained, positions, undefined)
+    return Example(line_of(messages, tools_json), messages, tools_json, trained, positions, undefined, not_last)
+
+
+def window_of(example: Example, span: Span, *, lead: int) -> Example:
+    """Build the example of a window: the `lead` leading messages and the span's, of which the fresh are trained."""
+    chosen = [*range(lead), *range(span.start, span.end)]
+    trained = [example.trained[n] and n >= span.fresh for n in chosen]
+    plain = [{key: value for key, value in example.messages[n].items() if key != "weight"} for n in chosen]
+    messages = _weighted(plain, trained)
+    positions = [example.positions[n] for n in chosen]
+    line = line_of(messages, example.tools_json)
+    return Example(line, messages, example.tools_json, trained, positions, example.undefined, example.not_last)
 
 
 def called_functions(messages: Sequence[Message]) -> set[str]:
@@ -140,6 +164,25 @@ def dedup_key(messages: Sequence[Message]) -> str:
             parts.append(f"\x1f{function['name']}\x1f{normalise(_canonical(function['arguments']))}")
     digest.update("".join(parts).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def compared_text(messages: Sequence[Message], *, side: Side) -> str:
+    """Return the normalised text that near duplicates are compared by, one message a line.
+
+    reply: what the assistant says and calls, and the last user turn · user: the user turns · both: all of these. The
+    system prompt and tool results are left out: they are shared by strangers.
+    """
+    last = max((n for n, message in enumerate(messages) if message["role"] == USER), default=-1)
+    parts = []
+    for n, message in enumerate(messages):
+        role = message["role"]
+        if (role == ASSISTANT and side != "user") or (role == USER and (side != "reply" or n == last)):
+            parts.append(normalise(message["content"] or ""))
+            parts += [
+                f"{call['function']['name']} {normalise(_canonical(call['function']['arguments']))}"
+                for call in message.get("tool_calls") or ()
+            ]
+    return "\n".join(part for part in parts if part)
 
 
 def normalise(text: str) -> str:
@@ -184,6 +227,16 @@ def _trained(messages: Sequence[Message], weights: Sequence[int | None], train: 
         last = len(trained) - 1 - trained[::-1].index(True)
         return [n == last for n in range(len(trained))]
     return trained
+
+
+def _weighted(messages: Sequence[Message], trained: Sequence[bool]) -> list[Message]:
+    """Write weights on every assistant message where one of them is not trained."""
+    if all(trained[n] for n, message in enumerate(messages) if message["role"] == ASSISTANT):
+        return list(messages)
+    return [
+        {**message, "weight": int(trained[n])} if message["role"] == ASSISTANT else message
+        for n, message in enumerate(messages)
+    ]
 
 
 def _encode_tool(name: str, tool: Mapping[str, Any]) -> str:

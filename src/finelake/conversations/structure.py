@@ -92,6 +92,14 @@ USER_MISSING = register(
         summary="No user turn is left.",
     )
 )
+REPLY_WEIGHT_0 = register(
+    Rule(
+        code="reply_weight_0",
+        step="structure",
+        action="untrain",
+        summary="The source gives the reply weight 0: it stays as context and is not trained.",
+    )
+)
 ASSISTANT_MISSING = register(
     Rule(
         code="assistant_missing",
@@ -232,6 +240,8 @@ def _check_what_is_left(pieces: Sequence[Piece], decisions: list[Decision], *, h
         decisions.append(decision(ASSISTANT_MISSING, []))
     elif all(piece.weight == 0 for piece in replies):
         decisions.append(decision(ASSISTANT_MISSING, _positions(replies), value="weight_0"))
+    elif untrained := _positions([piece for piece in replies if piece.weight == 0]):
+        decisions.append(decision(REPLY_WEIGHT_0, untrained, value=len(untrained)))
 
 
 def _mark_fates(fates: list[Fate], pieces: Sequence[Piece], repeated: Sequence[int]) -> None:

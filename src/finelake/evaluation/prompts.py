@@ -38,13 +38,14 @@ class Item:
     """
 
     conversation_id: str
+    window: int
     message: int
     group_key: str
     request: Mapping[str, Any]
     reference: Reply
 
 
-def items_from_line(line: str, *, conversation_id: str, group_key: str) -> list[Item]:
+def items_from_line(line: str, *, conversation_id: str, group_key: str, window: int = 0) -> list[Item]:
     """Cut a JSONL line before its last trained tool call and before its last trained reply, in that order.
 
     One item where both are the same message or no tool is called; none without a trained message after a prompt.
@@ -58,6 +59,7 @@ def items_from_line(line: str, *, conversation_id: str, group_key: str) -> list[
     return [
         Item(
             conversation_id=conversation_id,
+            window=window,
             message=at,
             group_key=group_key,
             request={"messages": [_sent(message) for message in messages[:at]]} | options,
@@ -112,16 +114,17 @@ def _sent(message: Mapping[str, Any]) -> dict[str, Any]:
 def _first_rows(frame: DataFrame, limit: int) -> list[Row]:
     return (
         frame.where(F.col("split") == SPLIT)
-        .orderBy("sort_key", "conversation_id")
+        .orderBy("sort_key", "conversation_id", "window")
         .limit(limit)
-        .select("conversation_id", "group_key", "line")
+        .select("conversation_id", "window", "group_key", "line")
         .collect()
     )
 
 
 def _items(row: Row) -> list[Item]:
     group_key = row["group_key"] or row["conversation_id"]
-    items = items_from_line(row["line"], conversation_id=row["conversation_id"], group_key=group_key)
+    own = {"conversation_id": row["conversation_id"], "window": row["window"]}
+    items = items_from_line(row["line"], group_key=group_key, **own)
     if not items:
         logger.warning("Conversation %s has no trained reply after a prompt: not evaluated.", row["conversation_id"])
     return items

@@ -17,6 +17,7 @@ class Score:
     """Both models' value of one metric on one item."""
 
     conversation_id: str
+    window: int
     message: int
     group_key: str
     metric: str

@@ -60,6 +60,7 @@ def _scores(entry: Asked, answers: Mapping[str, Answer]) -> Iterable[Score]:
         if before is not None and after is not None:
             yield Score(
                 conversation_id=entry.item.conversation_id,
+                window=entry.item.window,
                 message=entry.item.message,
                 group_key=entry.item.group_key,
                 metric=name,

@@ -21,7 +21,7 @@ DUPLICATE_EXACT = register(
 def exact_duplicates(candidates: DataFrame) -> DataFrame:
     """Find conversations to merge, from columns conversation_id, dedup_key and first_at.
 
-    Gives conversation_id string and kept_id string, one row a conversation that is not the kept one. The kept one is
+    Gives a frame of removals (see `decide.decided`), one row a conversation that is not the kept one. The kept one is
     the earliest (unknown times last), then the smallest id: a total order, so the choice is the same on every run.
     """
     rank = F.struct(F.col("first_at").isNull(), F.col("first_at"), F.col("conversation_id"))
@@ -34,5 +34,13 @@ def exact_duplicates(candidates: DataFrame) -> DataFrame:
     return (
         keys.join(kept, on="dedup_key", how="inner")
         .where(F.col("conversation_id") != F.col("kept_id"))
-        .select("conversation_id", "kept_id")
+        .select(
+            "conversation_id",
+            F.lit(DUPLICATE_EXACT.step).alias("step"),
+            F.lit(DUPLICATE_EXACT.action).alias("action"),
+            F.lit(DUPLICATE_EXACT.code).alias("reason"),
+            "kept_id",
+            F.lit(None).cast("string").alias("value"),
+            F.lit(None).cast("string").alias("threshold"),
+        )
     )

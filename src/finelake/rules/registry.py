@@ -16,8 +16,9 @@ from typing import Literal, get_args
 
 from finelake.errors import FinelakeError
 
-Action = Literal["quarantine", "merge", "trim", "keep", "note"]
-"""What a rule does: set the conversation (or row) aside, join or drop a copy, cut off, keep as it is, only note it."""
+Action = Literal["quarantine", "merge", "trim", "untrain", "keep", "note"]
+"""What a rule does: set the conversation (or row) aside, join or drop a copy, cut off, keep a reply as context with
+weight 0, keep as it is, only note it."""
 
 ACTIONS: tuple[str, ...] = get_args(Action)
 

@@ -16,7 +16,7 @@ _FATES = ("kept", "merged", "trimmed", "duplicate")
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Raw rows by outcome, conversations by outcome, and the fates of the raw turns inside kept conversations.
+    """Raw rows by outcome, conversations by outcome, examples, and the fates of the turns of kept conversations.
 
     `loose_rows` belong to no conversation and are part of `rows_quarantined`.
     """
@@ -30,6 +30,7 @@ class Balance:
     conversations_kept: int
     conversations_quarantined: int
     conversations_merged: int
+    examples: int
     turns_kept: int
     turns_merged: int
     turns_trimmed: int
@@ -66,8 +67,12 @@ def count_totals(*, ledger: DataFrame, examples: DataFrame, quarantine: DataFram
     decisions = ledger.groupBy("step", "action", "reason").agg(
         F.count(F.lit(1)).alias("units"), F.sum("rows").alias("rows")
     )
+    once = F.col("window") == 0
     splits = examples.groupBy("split").agg(
-        F.count(F.lit(1)).alias("examples"), *(F.sum(name).alias(name) for name in ("turns_in", *_FATES))
+        F.count(F.lit(1)).alias("examples"),
+        F.count_if(once).alias("conversations"),
+        F.sum(F.when(once, F.col("windows"))).alias("windows"),
+        *(F.sum(F.when(once, F.col(name))).alias(name) for name in ("turns_in", *_FATES)),
     )
     units = quarantine.groupBy("unit").agg(F.count(F.lit(1)).alias("units"), F.sum("rows_in").alias("rows"))
     return Totals(
@@ -82,7 +87,8 @@ def check_balance(rows_in: int, totals: Totals) -> Balance:
     units = {action: _outcomes(totals, action, "units") for action in (KEPT, QUARANTINED, MERGED)}
     rows = {action: _outcomes(totals, action, "rows") for action in (KEPT, QUARANTINED, MERGED)}
     loose = int(totals.units["row"]["units"]) if "row" in totals.units else 0
-    fates = {name: sum(int(row[name]) for row in totals.splits.values()) for name in _FATES}
+    fates = {name: sum(int(row[name] or 0) for row in totals.splits.values()) for name in _FATES}
+    examples = sum(totals.examples(split) for split in totals.splits)
     balance = Balance(
         rows_in=rows_in,
         rows_kept=rows[KEPT],
@@ -93,12 +99,16 @@ def check_balance(rows_in: int, totals: Totals) -> Balance:
         conversations_kept=units[KEPT],
         conversations_quarantined=units[QUARANTINED] - loose,
         conversations_merged=units[MERGED],
+        examples=examples,
         **{f"turns_{name}": count for name, count in fates.items()},
     )
-    turns = sum(int(row["turns_in"]) for row in totals.splits.values())
+    kept, windows, turns = (
+        sum(int(row[name] or 0) for row in totals.splits.values()) for name in ("conversations", "windows", "turns_in")
+    )
     aside = totals.units.values()
     _require("raw rows", rows_in, sum(rows.values()))
-    _require("kept conversations and examples", units[KEPT], sum(totals.examples(split) for split in totals.splits))
+    _require("kept conversations and first windows", units[KEPT], kept)
+    _require("windows of kept conversations and examples", windows, examples)
     _require("quarantined rows in ledger and quarantine", rows[QUARANTINED], sum(int(row["rows"]) for row in aside))
     _require("quarantined units in ledger and quarantine", units[QUARANTINED], sum(int(row["units"]) for row in aside))
     _require("turns of kept conversations and their fates", turns, sum(fates.values()))

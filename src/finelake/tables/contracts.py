@@ -28,6 +28,15 @@ DECISION = T.StructType(
     ]
 )
 
+WINDOW = T.StructType(
+    [
+        T.StructField("line", T.StringType()),
+        T.StructField("message_count", T.IntegerType()),
+        T.StructField("tokens", T.LongType()),
+        T.StructField("trained_tokens", T.LongType()),
+    ]
+)
+
 MESSAGE = T.StructType(
     [
         T.StructField("role", T.StringType()),
@@ -87,31 +96,48 @@ class Described(pa.DataFrameModel):
     metadata: _METADATA = pa.Field(nullable=True)
     first_at: T.TimestampType = pa.Field(nullable=True)
     last_at: T.TimestampType = pa.Field(nullable=True)
-    line: T.StringType = pa.Field(nullable=True)
     turns_in: T.IntegerType = pa.Field(nullable=True)
     kept: T.IntegerType = pa.Field(nullable=True)
     merged: T.IntegerType = pa.Field(nullable=True)
     trimmed: T.IntegerType = pa.Field(nullable=True)
     duplicate: T.IntegerType = pa.Field(nullable=True)
-    message_count: T.IntegerType = pa.Field(nullable=True)
-    tokens: T.LongType = pa.Field(nullable=True)
-    trained_tokens: T.LongType = pa.Field(nullable=True)
+    whole_tokens: T.LongType = pa.Field(nullable=True)
     tool_tokens: T.LongType = pa.Field(nullable=True)
-    message_tokens: _INTS = pa.Field(nullable=True)
+    replies: T.IntegerType = pa.Field(nullable=True)
     dedup_key: T.StringType = pa.Field(nullable=True)
 
 
 class Annotated(Described):
-    """One row a conversation, with everything the Python pass found; `line` is null where `reasons` is not empty."""
+    """One row a conversation, with everything the Python pass found; `windows` is null where `reasons` is not empty.
 
+    `whole_tokens` and `replies` (trained assistant messages) are those of the conversation as one example. For a long
+    one, `window_*` and `last_*` say what the policies `window` and `keep_last` keep; null where one example holds it.
+    `compared` is the text that near duplicates are compared by.
+    """
+
+    windows: T.ArrayType(WINDOW) = pa.Field(nullable=True)
+    window_tokens: T.LongType = pa.Field(nullable=True)
+    window_replies: T.IntegerType = pa.Field(nullable=True)
+    last_tokens: T.LongType = pa.Field(nullable=True)
+    last_replies: T.IntegerType = pa.Field(nullable=True)
+    compared: T.StringType = pa.Field(nullable=True)
     reasons: _STRINGS = pa.Field(nullable=True)
     decisions: T.ArrayType(DECISION) = pa.Field(nullable=True)
     payload: T.StringType = pa.Field(nullable=True)
 
 
 class Examples(Described):
-    """The curated examples: one row a line of the published files."""
+    """The curated examples: one row a line of the published files; window `window` of the conversation's `windows`.
 
+    What is told of the conversation (rows_in, turns_in, whole_tokens, replies ...) is the same in all its windows.
+    """
+
+    window: T.IntegerType = pa.Field(nullable=True)
+    windows: T.IntegerType = pa.Field(nullable=True)
+    line: T.StringType = pa.Field(nullable=True)
+    message_count: T.IntegerType = pa.Field(nullable=True)
+    tokens: T.LongType = pa.Field(nullable=True)
+    trained_tokens: T.LongType = pa.Field(nullable=True)
     run_id: T.StringType = pa.Field(nullable=True)
     group_key: T.StringType = pa.Field(nullable=True)
     split_hash: T.DoubleType = pa.Field(nullable=True)
@@ -216,6 +242,7 @@ class Scores(pa.DataFrameModel):
     run_id: T.StringType = pa.Field(nullable=True)
     evaluation_id: T.StringType = pa.Field(nullable=True)
     conversation_id: T.StringType = pa.Field(nullable=True)
+    window: T.IntegerType = pa.Field(nullable=True)
     message: T.IntegerType = pa.Field(nullable=True)
     group_key: T.StringType = pa.Field(nullable=True)
     metric: T.StringType = pa.Field(nullable=True)

@@ -130,6 +130,8 @@ def _row(split: str, at: int, line: str) -> dict[str, Any]:
     return {
         "conversation_id": f"{split}-{at}",
         "group_key": f"user-{split}-{at // 2}",
+        "window": 0,
+        "windows": 1,
         "split": split,
         "sort_key": f"{at * 7919 % 1000:04d}",
         "line": line,

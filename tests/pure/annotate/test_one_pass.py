@@ -69,7 +69,7 @@ def test_what_is_redacted_is_what_is_counted_and_compared() -> None:
     assert plain.example is not None
     assert redacted.example.line == plain.example.line
     assert redacted.tokens == plain.tokens
-    rows = to_frame([redacted, plain])
+    rows = to_frame([redacted, plain], side="reply")
     assert rows.at[0, "dedup_key"] == rows.at[1, "dedup_key"]
     assert [made.reason for made in redacted.repaired.decisions] == ["privacy_email"]
     assert not plain.repaired.decisions
@@ -120,13 +120,13 @@ def test_tools_that_cannot_be_read_set_the_conversation_aside(tools: str) -> Non
     assert bad.repaired.reasons == ("tools_unreadable",)
     assert bad.example is None
     assert good.example is not None
-    row = to_frame([bad]).iloc[0]
-    assert row["line"] is None
+    row = to_frame([bad], side="reply").iloc[0]
+    assert row["line"] == []
     assert row["turns_in"] == 2
 
 
 def test_a_failed_check_is_a_decision_with_value_and_threshold() -> None:
-    limited = plan(tokens={"max_per_example": 30})
+    limited = plan(tokens={"max_per_example": 30}, examples={"long": "drop"})
     short, long = Worker.start(limited).annotate([turns("a", "b"), turns("word " * 40, "b")], [None, None])
     assert short.example is not None
     assert long.example is None

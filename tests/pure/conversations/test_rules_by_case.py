@@ -41,6 +41,7 @@ CODES = {
     "tool_arguments_invalid": "quarantine",
     "user_missing": "quarantine",
     "assistant_missing": "quarantine",
+    "reply_weight_0": "untrain",
     "messages_unreadable": "quarantine",
 }
 
@@ -227,6 +228,9 @@ CASES = [
         "user_missing:quarantine",
         "assistant_missing:quarantine",
     ),
+    case("reply_weight_0", "pass", talk(U, {"w": 1, **A}, U, A)),
+    case("reply_weight_0", "fail", talk(U, {"w": 0, **A}, U, A), "reply_weight_0:untrain"),
+    case("reply_weight_0", "missing", talk(U, {"w": None, **A})),
     case("assistant_missing", "pass", talk(U, A)),
     case("assistant_missing", "fail", talk(U, U), "user_trailing:trim", "assistant_missing:quarantine"),
     case("assistant_missing", "fail", talk(U, {"w": 0, **A}), "assistant_missing:quarantine"),

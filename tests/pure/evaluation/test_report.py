@@ -24,9 +24,9 @@ from finelake.evaluation.verdict import decide
 @pytest.fixture
 def evaluation() -> Evaluation:
     """Sixty items of twenty users: chrF rises by 20 to 30, two of three tool calls are won."""
-    scores = [Score(f"c{at}", 2, f"u{at % 20}", "chrf", 30.0, 50.0 + at % 11, "kb", "kt") for at in range(60)]
+    scores = [Score(f"c{at}", 0, 2, f"u{at % 20}", "chrf", 30.0, 50.0 + at % 11, "kb", "kt") for at in range(60)]
     scores += [
-        Score(f"c{at}", 1, f"u{at % 20}", "tool_call_match", 0.0, float(at % 3 > 0), "kb", "kt") for at in range(30)
+        Score(f"c{at}", 0, 1, f"u{at % 20}", "tool_call_match", 0.0, float(at % 3 > 0), "kb", "kt") for at in range(30)
     ]
     gate, resampling = Gate(), Resampling(resamples=500)
     metrics = compare_scores(scores, resampling=resampling)
