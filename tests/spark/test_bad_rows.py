@@ -43,7 +43,7 @@ QUARANTINED = {
     "surrogate-in-call": {"text_invalid_unicode"},
     "nul": {"text_control_characters"},
     "escape": {"text_control_characters"},
-    "two-megabytes": {"example_too_long", "check_tokens_user_limit"},
+    "two-megabytes": {"turn_too_long"},
     "five-thousand-turns": {"too_many_turns"},
     "five-hundred-turns": {"too_many_turns"},
     "same-index": {"turn_order_ambiguous"},
@@ -199,7 +199,7 @@ def test_the_users_check_gives_number_and_threshold(spoiled: Spoiled, spark: Spa
 
 
 def test_each_conversation_was_checked_once(spoiled: Spoiled) -> None:
-    repaired = {*FINE, "fine-call", NULL_TEXT_USER, "two-megabytes", "forbidden-word", "long-question"}
+    repaired = {*FINE, "fine-call", NULL_TEXT_USER, "forbidden-word", "long-question"}
     assert Counter(spoiled.seen.read_text(encoding="utf-8").split("\n")[:-1]) == dict.fromkeys(repaired, 1)
 
 

@@ -66,7 +66,7 @@ def plan(demo: Demo) -> PassPlan:
 @pytest.fixture(scope="module")
 def recomputed(demo: Demo, plan: PassPlan) -> dict[str, list[tuple[str, str]]]:
     """Give (conversation id, line) of each split in the order of the file, from the raw lines alone."""
-    too_long = {row["conversation_id"] for row in demo.truth if row["defect"] == "example_too_long"}
+    too_long = {row["conversation_id"] for row in demo.truth if row["defect"] == "turn_too_long"}
     duplicates = {row["conversation_id"] for row in demo.truth if row["defect"] == "duplicate_exact"}
     splits: dict[str, list[tuple[str, str]]] = {"train": [], "validation": [], "test": []}
     for conversation_id, rows in readable_rows(demo).items():

@@ -47,7 +47,6 @@ def expected_decisions(demo: Demo) -> dict[str, set[str]]:
         expected[defect] |= ids
         for code in SECONDARY.get(defect, ()):
             expected[code] |= ids
-    del expected["duplicate_exact"]  # an outcome, not a decision about the conversation's own turns
     return expected
 
 

@@ -33,10 +33,10 @@ def test_a_mended_conversation_tells_what_was_done(demo: Demo, spark: SparkSessi
 
 
 def test_a_quarantined_conversation_tells_rule_value_and_threshold(demo: Demo, spark: SparkSession) -> None:
-    told = story(spark, demo, "example_too_long")
-    assert (told.outcome, told.reason, told.split, told.tokens) == ("quarantine", "example_too_long", None, None)
+    told = story(spark, demo, "turn_too_long")
+    assert (told.outcome, told.reason, told.split, told.tokens) == ("quarantine", "turn_too_long", None, None)
     chapter = told.chapters[0]
-    assert chapter.step == "checks"
+    assert chapter.step == "windows"
     assert chapter.value is not None
     assert chapter.threshold is not None
     assert int(chapter.value) > int(chapter.threshold)

@@ -34,10 +34,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A long conversation as examples; without any, `decisions` say why. `window` and `last` compare the policies."""
+    """A long conversation as examples; without any, `decisions` say why. `window` and `last` compare the policies.
+
+    `replies` are the trained ones of the whole conversation.
+    """
 
     examples: list[Example]
     decisions: list[Decision]
+    replies: int
     window: Kept
     last: Kept
 
@@ -57,15 +61,17 @@ def cut_long(example: Example, repaired: Repaired, tokens: ExampleTokens, *, pol
     trained = {name: _with_training(example, found or []) for name, found in spans.items()}
     window, last = (_kept(example, layout, trained[name]) for name in ("window", "keep_last"))
     if policy == "drop":
-        return Cut([example], [], window, last)
+        return Cut([example], [], replies(example), window, last)
     if spans[policy] is None:
         rule = EXCHANGE_TOO_LONG if longest_turn_fits(layout, room) else TURN_TOO_LONG
-        return Cut([], [decision(rule, [], value=tokens.total, threshold=room.tokens)], window, last)
+        return Cut([], [decision(rule, [], value=tokens.total, threshold=room.tokens)], replies(example), window, last)
     chosen = trained[policy]
     decisions = [*_dropped(example, repaired, layout, chosen)]
     if len(chosen) > 1:
         decisions.append(decision(CONVERSATION_WINDOWED, [], value=len(chosen), threshold=room.tokens))
-    return Cut([window_of(example, span, lead=layout.lead) for span in chosen], decisions, window, last)
+    return Cut(
+        [window_of(example, span, lead=layout.lead) for span in chosen], decisions, replies(example), window, last
+    )
 
 
 def replies(example: Example) -> int:

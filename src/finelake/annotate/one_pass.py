@@ -319,7 +319,7 @@ def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
         *fates,
         tokens.total if tokens else None,
         tokens.tools if tokens else None,
-        replies(example) if example else None,
+        cut.replies if cut else replies(example) if example else None,
         *((cut.window.tokens, cut.window.replies, cut.last.tokens, cut.last.replies) if cut else (None,) * 4),
         dedup_key(example.messages) if example else None,
         compared_text(example.messages, side=side) if example else None,

@@ -110,7 +110,8 @@ def checks(found: Sequence[Check]) -> RenderableType:
 def _end(told: Story) -> str:
     rows = f"{told.rows_in:,} raw rows came in. "
     if told.outcome == "keep":
-        return f"{rows}Kept: split {told.split}, {told.tokens:,} tokens. The example is in {told.where}."
+        examples = "The example is" if told.examples == 1 else f"Its {told.examples:,} examples are"
+        return f"{rows}Kept: split {told.split}, {told.tokens:,} tokens. {examples} in {told.where}."
     if told.outcome == "merge":
         return f"{rows}Merged: conversation {told.kept_id} is kept instead. Its annotation is in {told.where}."
     return f"{rows}Quarantined for {told.reason}. The turns are in {told.where}."

@@ -34,7 +34,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "tool_arguments_invalid": "quarantined",
         "user_missing": "quarantined",
         "assistant_missing": "quarantined",
-        "example_too_long": "quarantined",
+        "turn_too_long": "quarantined",
         "duplicate_exact": "merged",
     }
 )

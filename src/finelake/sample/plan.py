@@ -44,7 +44,7 @@ PLAN = (
     Planting(plant=text.text_invalid_unicode, wish=_TALK),
     Planting(plant=text.text_control_characters, times=5, wish=_TALK),
     Planting(plant=text.text_special_token, times=5, wish=_TALK),
-    Planting(plant=text.example_too_long, times=2, wish=_TALK),
+    Planting(plant=text.turn_too_long, times=2, wish=_TALK),
     Planting(plant=structure.author_unknown, wish=_TALK),
     Planting(plant=structure.turn_empty, times=6, wish=_TALK),
     Planting(plant=structure.turn_merged, times=6, wish=_TALK),

@@ -72,7 +72,7 @@ def _text(turns: list[Row]) -> Iterator[str]:
         if SPECIAL_TOKEN.search(row["text"]):
             yield "text_special_token"
         if len(row["text"]) > MAX_CHARACTERS:
-            yield "example_too_long"
+            yield "turn_too_long"
 
 
 def _authors(turns: list[Row]) -> Iterator[str]:

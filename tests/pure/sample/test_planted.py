@@ -11,7 +11,7 @@ from finelake.tokens.engine import select_engine
 from pure.sample.conftest import Loaded
 from pure.sample.detect import defects_of, normal_form
 
-RARE = {"too_many_turns", "example_too_long"}
+RARE = {"too_many_turns", "turn_too_long"}
 CODES = {
     "conversation_id_missing": "quarantined",
     "row_not_json": "quarantined",
@@ -37,7 +37,7 @@ CODES = {
     "tool_arguments_invalid": "quarantined",
     "user_missing": "quarantined",
     "assistant_missing": "quarantined",
-    "example_too_long": "quarantined",
+    "turn_too_long": "quarantined",
     "duplicate_exact": "merged",
 }
 
@@ -131,7 +131,7 @@ def test_turns_named_are_the_ones_that_offend(sample: Loaded, code: str) -> None
 
 def test_long_examples_are_beyond_the_limit_and_no_other_is_near(sample: Loaded) -> None:
     limit = 65_536
-    named = {row["conversation_id"] for row in sample.truth if row["defect"] == "example_too_long"}
+    named = {row["conversation_id"] for row in sample.truth if row["defect"] == "turn_too_long"}
     texts = {name: "\n".join(row["text"] for row in rows) for name, rows in sample.conversations.items()}
     counts = dict(zip(texts, select_engine("o200k_base").count_batch(list(texts.values())), strict=True))
     assert min(counts[name] for name in named) > 1.2 * limit

@@ -86,4 +86,4 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_raw_file_digest_is_stable(sample: Loaded) -> None:
     digest = hashlib.sha256(sample.files.raw_turns.read_bytes()).hexdigest()
-    assert digest == "e78f27382ce7947ee15d27b096cc6fed43cf61bfc25b8192866c5954616b3eab"
+    assert digest == "e13c2d12a4b74ac09d3590bc58c915111cd9d1f09cfa02339e990bf96c8e537d"

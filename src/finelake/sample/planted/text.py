@@ -31,13 +31,13 @@ def text_special_token(entries: list[Entry], rng: Random, _book: Phrasebook) -> 
     return _into_text(entries, "text_special_token", rng.choice(SPECIAL_TOKENS), rng)
 
 
-def example_too_long(entries: list[Entry], rng: Random, _book: Phrasebook) -> list[Finding]:
+def turn_too_long(entries: list[Entry], rng: Random, _book: Phrasebook) -> list[Finding]:
     """Let the customer paste a ride export of about 230 kB, more than a hundred thousand tokens."""
     at = positions(entries, "customer")[0]
     start = moment_of(entries[at].row)
     lines = (_export_line(start - timedelta(minutes=37 * number), rng) for number in range(EXPORT_LINES))
     entries[at].row["text"] = text_of(entries[at].row) + "\n" + "\n".join(lines)
-    return [Finding(defect="example_too_long", entries=tuple(entries))]
+    return [Finding(defect="turn_too_long", entries=tuple(entries))]
 
 
 def _export_line(moment: datetime, rng: Random) -> str:
