@@ -35,7 +35,7 @@ from finelake.conversations.examples import (
     last_user,
 )
 from finelake.conversations.repair import repair, repair_conversation
-from finelake.conversations.turns import Decision, Repaired, decision
+from finelake.conversations.turns import OWN_KEYS, Decision, Repaired, decision
 from finelake.privacy.redact import Privacy
 from finelake.rules.registry import RULES, Rule, register
 from finelake.tables.contracts import DECISION, WINDOW
@@ -124,7 +124,9 @@ class Worker:
         self._check([item for item in annotations if item.windows])
         for item, text, out in zip(annotations, texts, aside or [False] * len(texts), strict=True):
             if out or item.example is None:
-                item.payload = self.privacy.payload(text)
+                item.payload = self.privacy.payload(
+                    text, plain=OWN_KEYS if self.plan.layout == "turns" else frozenset()
+                )
         return annotations
 
     def _build(self, text: str | None, tools: str | None) -> Annotation:

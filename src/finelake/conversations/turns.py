@@ -46,6 +46,10 @@ class TurnRow(TypedDict, total=False):
     k: str | None
 
 
+OWN_KEYS = frozenset({"i", "t", "k", "r", "u", "w"})
+"""The keys of a turn whose values are finelake's own or numbers of the order; none holds text of the table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFields:
     """Names of the fields of a generic tool call: `results` on the call itself makes the turn expand."""

@@ -29,8 +29,11 @@ def is_document(text: str) -> bool:
     return True
 
 
-def replace_leaves(text: str, replace: Replace, label: str = "") -> str:
-    """Give the text with its leaves replaced; documents inside strings of a document are gone through as well."""
+def replace_leaves(text: str, replace: Replace, label: str = "", *, plain: frozenset[str] = frozenset()) -> str:
+    """Give the text with its leaves replaced; documents inside strings of a document are gone through as well.
+
+    Values under the keys `plain` of the outermost document are left out, wherever in it they stand.
+    """
     if not is_document(text):
         return replace(text, label)
     key = label
@@ -38,6 +41,8 @@ def replace_leaves(text: str, replace: Replace, label: str = "") -> str:
     def literal(match: re.Match[str]) -> str:
         nonlocal key
         quoted, colon = match.group(1), match.group(2)
+        if not colon and key in plain:
+            return match.group()
         if quoted is None:
             number = match.group()
             changed = replace(number, key)

@@ -93,27 +93,30 @@ class Privacy:
         swap = self._replacer(scan, [part for parts in texts for part in parts])
         repaired.messages = [_with_texts(message, swap) for message in repaired.messages]
 
-    def payload(self, content: str | None) -> str | None:
-        """Give a quarantined conversation's turns with the values replaced; None where nothing is to be replaced."""
+    def payload(self, content: str | None, *, plain: frozenset[str] = frozenset()) -> str | None:
+        """Give a quarantined conversation's turns with the values replaced; None where nothing is to be replaced.
+
+        `plain` are the keys of the turns whose values are finelake's own: numbers of time and place, hashes.
+        """
         if not content or not self._active:
             return None
         scan = _Scan(self._detector)
-        if not self._found(content, scan):
+        if not self._found(content, scan, plain):
             return None
-        changed = self._replacer(scan, [content])(content)
+        changed = self._replacer(scan, [content], plain)(content)
         return None if changed == content else changed
 
-    def _found(self, text: str, scan: _Scan) -> list[Finding]:
+    def _found(self, text: str, scan: _Scan, plain: frozenset[str] = frozenset()) -> list[Finding]:
         found: list[Finding] = []
 
         def look(leaf: str, label: str) -> str:
             found.extend(scan.look(leaf, label))
             return leaf
 
-        replace_leaves(text, look)
+        replace_leaves(text, look, plain=plain)
         return found
 
-    def _replacer(self, scan: _Scan, texts: Sequence[str]) -> _Replacer:
+    def _replacer(self, scan: _Scan, texts: Sequence[str], plain: frozenset[str] = frozenset()) -> _Replacer:
         replaced = {text: item for text, item in scan.surfaces.items() if self._plan.policies[item.kind] in _REPLACED}
         across_table = self._plan.pseudonyms == "table"
         return _Replacer(
@@ -121,6 +124,7 @@ class Privacy:
             names=Pseudonyms(texts, hasher=self._plan.hasher, across_table=across_table),
             policies=self._plan.policies,
             surfaces=replaced,
+            plain=plain,
         )
 
     def _decisions(self, receipts: Sequence[Receipt], positions: Sequence[Sequence[int]]) -> Iterable[Decision]:
@@ -138,15 +142,22 @@ class _Replacer:
     """Replace what was found in a text, and the same values where they were not recognised by themselves."""
 
     def __init__(
-        self, *, scan: _Scan, names: Pseudonyms, policies: Mapping[Kind, Policy], surfaces: Mapping[str, Finding]
+        self,
+        *,
+        scan: _Scan,
+        names: Pseudonyms,
+        policies: Mapping[Kind, Policy],
+        surfaces: Mapping[str, Finding],
+        plain: frozenset[str],
     ) -> None:
         self._scan, self._names, self._policies, self._surfaces = scan, names, policies, surfaces
+        self._plain = plain
         known = sorted((text for text in surfaces if len(text) >= _SHORTEST_REPEATED), key=len, reverse=True)
         alternatives = "|".join(re.escape(text) for text in known)
         self._known = re.compile(rf"(?<![A-Za-z0-9])(?:{alternatives})(?![A-Za-z0-9])") if known else None
 
     def __call__(self, text: str) -> str:
-        return replace_leaves(text, self._leaf)
+        return replace_leaves(text, self._leaf, plain=self._plain)
 
     def _leaf(self, text: str, label: str) -> str:
         spans = [item for item in self._scan.look(text, label) if self._policies[item.kind] in _REPLACED]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from finelake.config.settings import Privacy as PrivacySettings
 from finelake.conversations.repair import repair
-from finelake.conversations.turns import Repaired, TurnRow
+from finelake.conversations.turns import OWN_KEYS, Repaired, TurnRow
 from finelake.errors import ConfigError
+from finelake.privacy.detect import may_hold_any
 from finelake.privacy.plan import key_check, plan_privacy
 from finelake.privacy.redact import Privacy
 
@@ -248,3 +249,18 @@ def shape(value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     return len(str(value)) if isinstance(value, (int, float)) and len(str(value)) < 7 else "..."
+
+
+@given(st.lists(st.sampled_from([*"b9@=: /._-", "a" * 9, "/" * 10, "://", "\u0663", "\u6771", "\uff11"]), max_size=6))
+def test_the_quick_look_says_what_the_pattern_says(parts: list[str]) -> None:
+    """`may_hold_any` reads classes of bytes where the text is ASCII; the pattern is what it stands for."""
+    text, pattern = "".join(parts), r"[\d@=]|://|[A-Za-z0-9_+/-]{20}"
+    assert may_hold_any(text) == (re.search(pattern, text) is not None)
+
+
+def test_a_payload_keeps_the_numbers_of_its_turns() -> None:
+    """A time in microseconds that passes for a card number stays; the same digits in the text do not."""
+    turns = '[{"i":0,"t":4111111111111111,"k":"4111111111111111","r":"user","x":"My card is 4111 1111 1111 1111"}]'
+    changed = privacy().payload(turns, plain=OWN_KEYS)
+    assert changed is not None
+    assert changed.startswith('[{"i":0,"t":4111111111111111,"k":"4111111111111111","r":"user","x":"My card is [')
