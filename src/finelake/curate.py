@@ -18,6 +18,7 @@ from finelake import __version__
 from finelake.annotate.long_summary import summarise_long
 from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
+from finelake.annotate.prompt_summary import summarise_prompts
 from finelake.annotate.row_checks import load_schemas, schema_hashes
 from finelake.config.models import ModelCatalogue, load_catalogue
 from finelake.config.settings import Settings
@@ -139,13 +140,15 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         totals = count_totals(ledger=ledger, examples=examples, quarantine=quarantine)
         balance = check_balance(rows_in, totals)
         rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
-        long = summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long)
+        summaries = {
+            "windows": summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long),
+            "system_prompts": summarise_prompts(examples),
+        }
         _require_enough(run, totals.examples("train"), balance)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
-        write_manifest(
-            _manifest(run, plan, balance, rules, files) | {"windows": long}, folder=Path(settings.output.folder)
-        )
+        manifest = _manifest(run, plan, balance, rules, files) | summaries
+        write_manifest(manifest, folder=Path(settings.output.folder))
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from finelake.config.settings import Settings
 from finelake.curate import Curation, curate
 from finelake.publish import read_manifest
 from finelake.why import tell
-from support.lake import decisions, outcomes, published_lines, save_turns, settings_for, table, talk
+from support.lake import decisions, outcomes, published_lines, save_turns, settings_for, table, talk, turn
 
 pytestmark = pytest.mark.spark
 
@@ -32,6 +33,8 @@ def long(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Long:
     folder = tmp_path_factory.mktemp("long")
     rows = [turn for n in range(SHORT) for turn in talk(f"short-{n}", f"Question {n}?", f"Answer {n}.", user=f"u{n}")]
     texts = [f"{'say' if n % 2 else 'ask'} {n} " + "word " * 15 for n in range(16)]
+    rows += [turn("prompted", 0, "system", "Be kind.")]
+    rows += [turn("prompted", n, *said) for n, said in enumerate([("customer", "Why?"), ("agent", "So.")], start=1)]
     rows += talk("long", *texts, user="u-long") + talk("huge", "word " * 200, "Yes.", user="u-huge")
     save_turns(spark, rows, folder / "raw")
     settings = settings_for(folder, tokens={"max_per_example": LIMIT})
@@ -54,10 +57,10 @@ def test_each_reply_of_a_long_conversation_is_trained_in_one_of_its_examples(lon
 def test_the_balance_counts_conversations_once_and_examples_each(long: Long, spark: SparkSession) -> None:
     balance = long.curation.balance
     examples = table(spark, long.settings, "examples").count()
-    assert (balance.conversations_kept, balance.conversations_quarantined) == (SHORT + 1, 1)
+    assert (balance.conversations_kept, balance.conversations_quarantined) == (SHORT + 2, 1)
     assert balance.examples == examples == len(published_lines(Path(long.settings.output.folder)))
-    assert examples > SHORT + 1
-    assert balance.turns_kept == balance.rows_kept == 2 * SHORT + 16
+    assert examples > SHORT + 2
+    assert balance.turns_kept == balance.rows_kept == 2 * SHORT + 3 + 16
     assert decisions(spark, long.settings) == {"conversation_windowed": {"long"}, "turn_too_long": {"huge"}}
     assert outcomes(spark, long.settings)["long"]["rows"] == 16
 
@@ -70,6 +73,18 @@ def test_the_manifest_says_what_each_policy_would_keep(long: Long) -> None:
     policies = found["policies"]
     assert [policies[name]["replies_lost"] for name in ("window", "keep_last", "drop")] == [1, 5, 9]
     assert policies["window"]["tokens"] > policies["keep_last"]["tokens"] > policies["drop"]["tokens"] == 0
+
+
+def test_the_manifest_counts_system_prompts(long: Long) -> None:
+    manifest = read_manifest(Path(long.settings.output.folder))
+    assert manifest is not None
+    found = manifest["system_prompts"]
+    key = hashlib.sha256(b"Be kind.").hexdigest()[:16]
+    assert found == {
+        "distinct": 1,
+        "without": long.curation.balance.examples - 1,
+        "most": [{"key": key, "examples": 1}],
+    }
 
 
 def test_why_tells_of_all_the_examples(long: Long, spark: SparkSession) -> None:

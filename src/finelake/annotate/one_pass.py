@@ -33,6 +33,7 @@ from finelake.conversations.examples import (
     dedup_key,
     last_reply,
     last_user,
+    system_key,
 )
 from finelake.conversations.repair import repair, repair_conversation
 from finelake.conversations.turns import OWN_KEYS, Decision, Repaired, decision
@@ -60,7 +61,7 @@ RESULT_TYPE = (
     "line array<string>, message_count array<int>, tokens array<bigint>, trained_tokens array<bigint>, "
     "decisions string, payload string, turns_in int, kept int, merged int, trimmed int, duplicate int, "
     "whole_tokens bigint, tool_tokens bigint, replies int, window_tokens bigint, window_replies int, "
-    "last_tokens bigint, last_replies int, dedup_key string, compared string"
+    "last_tokens bigint, last_replies int, system_key string, dedup_key string, compared string"
 )
 
 _COLUMNS = [part.split(" ")[0] for part in RESULT_TYPE.split(", ")]
@@ -323,6 +324,7 @@ def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
         tokens.tools if tokens else None,
         cut.replies if cut else replies(example) if example else None,
         *((cut.window.tokens, cut.window.replies, cut.last.tokens, cut.last.replies) if cut else (None,) * 4),
+        system_key(example.messages) if example else None,
         dedup_key(example.messages) if example else None,
         compared_text(example.messages, side=side) if example else None,
     )

@@ -131,6 +131,14 @@ def window_of(example: Example, span: Span, *, lead: int) -> Example:
     return Example(line, messages, example.tools_json, trained, positions, example.undefined, example.not_last)
 
 
+def system_key(messages: Sequence[Message]) -> str | None:
+    """Return 16 hex digits of the SHA-256 of the system prompts, None without any: equal prompts have equal keys."""
+    prompts = [message["content"] or "" for message in messages if message["role"] == SYSTEM]
+    if not prompts:
+        return None
+    return hashlib.sha256("\x1e".join(prompts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def called_functions(messages: Sequence[Message]) -> set[str]:
     """Return the names of the functions that the messages call."""
     return {call["function"]["name"] for message in messages for call in message.get("tool_calls") or ()}

@@ -104,6 +104,7 @@ class Described(pa.DataFrameModel):
     whole_tokens: T.LongType = pa.Field(nullable=True)
     tool_tokens: T.LongType = pa.Field(nullable=True)
     replies: T.IntegerType = pa.Field(nullable=True)
+    system_key: T.StringType = pa.Field(nullable=True)
     dedup_key: T.StringType = pa.Field(nullable=True)
 
 
