@@ -192,14 +192,20 @@ class Checks(Section):
 
 
 class Duplicates(Section):
-    """Exact duplicates by a normalised hash of what is trained.
+    """Exact duplicates by a normalised hash of what is trained, near ones by a verified Jaccard similarity.
 
     `side` is the text that conversations are compared by: `reply` (what the assistant says, and the last user turn),
-    `user` or `both`.
+    `user` or `both`. With `near`, of two conversations at or above the `threshold` only the better one stays;
+    `permutations` is the length of the MinHash signatures that find candidates. `driver_values` bounds what the driver
+    holds at once, in numbers of eight bytes (band keys, shingles); above it the same is done on Spark.
     """
 
     exact: bool = True
     side: Literal["reply", "user", "both"] = "reply"
+    near: bool = False
+    threshold: Annotated[float, Field(ge=0.3, le=1.0)] = 0.8
+    permutations: Annotated[int, Field(ge=16, le=1024)] = 128
+    driver_values: Annotated[int, Field(ge=0)] = 32_000_000
 
 
 class Splits(Section):

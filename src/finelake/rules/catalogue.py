@@ -22,6 +22,7 @@ PLACES = (
     "finelake.annotate.row_checks",
     "finelake.privacy.kinds",
     "finelake.relate.exact",
+    "finelake.relate.near",
     "finelake.splits",
 )
 

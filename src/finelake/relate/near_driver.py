@@ -1,0 +1,108 @@
+"""Candidate pairs and their true similarity on the driver, for a bounded number of band keys and shingles.
+
+`near_spark` gives the same without a bound. Below it one scan of the signatures and one of the pairs' texts are all
+that Spark does, where sorting billions of keys would need a shuffle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from finelake.errors import FinelakeError
+from finelake.relate.bands import Banding
+from finelake.relate.candidates import Buckets, Positions, pair_matrix
+from finelake.relate.labels import name_in
+from finelake.relate.shingles import ShingleSets, shingle
+from finelake.relate.signatures import keys_of, packed, unpacked
+from finelake.relate.verify import distinct_shingles, jaccard
+
+_SHINGLED = "label string, group string, since bigint, hashes binary"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pairs of positions (low < high) in sorted labels, the positions that occur, and how many shingles they have."""
+
+    labels: pa.StringArray
+    low: Positions
+    high: Positions
+    members: Positions
+    shingles: int
+    buckets: Buckets
+
+    def pairs(self) -> pa.Table:
+        """Give the pairs as labels: columns first and second."""
+        return pa.table(
+            {"first": self.labels.take(pa.array(self.low)), "second": self.labels.take(pa.array(self.high))}
+        )
+
+
+def candidates(signed: DataFrame, *, banding: Banding) -> Candidates:
+    """Collect the signatures, about 70 bytes and a key a band each, and pair them."""
+    table = signed.select("label", "shingles", "bands").toArrow()
+    order = pc.sort_indices(table.column("label")).to_numpy()
+    low, high, buckets = pair_matrix(keys_of(table.column("bands"), count=banding.bands)[order])
+    members = np.unique(np.concatenate([low, high]))
+    shingles = int(table.column("shingles").to_numpy()[order][members].sum(dtype=np.int64))
+    labels = table.column("label").combine_chunks().cast(pa.string()).take(pa.array(order))
+    return Candidates(labels, low, high, members, shingles, buckets)
+
+
+def verified(found: Candidates, *, documents: DataFrame) -> pa.Table:
+    """Measure the pairs: columns `near_spark.VERIFIED`; texts that are in a pair are read again."""
+    if not len(found.members):
+        return _table(found.pairs(), [pa.array([], kind) for kind in (pa.string(), pa.int64())] * 2, np.empty(0))
+    rows = _members(found, documents)
+    hashes, sizes = unpacked(rows.column("hashes").combine_chunks())
+    sets = ShingleSets(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
+    # The rows come in any order; the members are in that of their labels.
+    order = pc.sort_indices(rows.column("label")).to_numpy().astype(np.int64)
+    ends = [order[np.searchsorted(found.members, end)] for end in (found.low, found.high)]
+    described = [rows.column(name).combine_chunks().take(pa.array(end)) for end in ends for name in ("group", "since")]
+    return _table(found.pairs(), described, jaccard(sets, *ends))
+
+
+def _members(found: Candidates, documents: DataFrame) -> pa.Table:
+    labels = found.labels.take(pa.array(found.members)).to_pylist()
+    names = pa.table({"conversation_id": pa.array([name_in(label) for label in labels], pa.string())})
+    wanted = F.broadcast(documents.sparkSession.createDataFrame(names))
+    texts = documents.join(wanted, "conversation_id", "left_semi").select("label", "group", "since", "compared")
+    rows = texts.mapInArrow(_shingled, _SHINGLED).toArrow()
+    if rows.num_rows != len(labels):
+        raise FinelakeError(
+            f"Of {len(labels)} conversations in candidate pairs {rows.num_rows} were read again: the table of "
+            "annotated conversations has changed meanwhile, or an id is there twice. Run the same command again."
+        )
+    return rows
+
+
+def _shingled(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    for batch in batches:
+        sets = distinct_shingles(shingle(batch.column("compared")))
+        kept = [batch.column(name) for name in ("label", "group", "since")]
+        yield pa.RecordBatch.from_arrays(
+            [*kept, packed(sets.hashes, sets.starts)], ["label", "group", "since", "hashes"]
+        )
+
+
+def _table(pairs: pa.Table, described: list[pa.Array], similarity: npt.NDArray[np.float64]) -> pa.Table:
+    first_group, first_since, second_group, second_since = described
+    return pa.table(
+        {
+            "first": pairs.column("first"),
+            "second": pairs.column("second"),
+            "first_group": first_group.cast(pa.string()),
+            "second_group": second_group.cast(pa.string()),
+            "first_since": first_since,
+            "second_since": second_since,
+            "similarity": pa.array(similarity, pa.float64()),
+        }
+    )
