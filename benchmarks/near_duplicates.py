@@ -2,16 +2,16 @@
 
     python benchmarks/near_duplicates.py --chats 20000 --peers-python PEERS/bin/python
 
-Ours reads finished JSONL lines from Delta, finds exact copies, candidate pairs and their true similarities, keepers and
-groups, and writes pairs, merges and groups to Delta. `cold` is the first run in a fresh session, `warm` the median of
-runs two to four, `command` session start and first run. A peer (daft, rensa, datasketch) runs as a command of its own
-in `--peers-python`; it reads the bare texts from Parquet and clusters candidates without verification.
+Ours reads the same Parquet file of texts as the peers, hashes it, finds candidate pairs, measures their similarity,
+chooses keepers and groups, and writes signatures and pairs to Delta. `cold` is the first run in a fresh session, `warm`
+the median of runs two to four, `command` session start and first run; `jobs` counts Spark's jobs in a warm run. A peer
+(daft, rensa, datasketch) runs as a command of its own in `--peers-python`, the median of three; it clusters candidates
+without verification and writes the removed ids.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import random
 import re
@@ -35,7 +35,7 @@ PERMUTATIONS = 128
 BANDS, ROWS = 21, 6
 SHORT_CHATS = 400
 TURNS = 6
-WARM_RUNS = 3
+RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -118,69 +118,72 @@ def _found(pairs: list[Planted], removed: set[int]) -> float:
     return sum(pair.copy in removed or pair.source in removed for pair in pairs) / max(1, len(pairs))
 
 
-def run_ours(chats: Chats, folder: Path, *, cores: int) -> dict[str, Any]:
-    """Run finelake's steps four times in one session."""
-    from pyspark.sql import functions as F
-
-    from finelake.chat import line_of
+def run_ours(texts: Path, hot: Path | None, folder: Path, *, cores: int, memory: str) -> dict[str, Any]:
+    """Search near duplicates four times in one session, then in the table with the hot bucket."""
     from finelake.config.settings import SessionSettings
     from finelake.session import spark_session
 
-    lines = [
-        line_of([{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(turns)], "")
-        for turns in chats.turns
-    ]
-    ids = [f"{number:09d}" for number in range(len(lines))]
-    pq.write_table(pa.table({"conversation_id": ids, "line": lines}), folder / "lines.parquet", row_group_size=10_000)
     began = time.monotonic()
-    spark = spark_session(SessionSettings(mode="local", cores=cores, memory="4g"), app_name="near-duplicates")
+    spark = spark_session(SessionSettings(mode="local", cores=cores, memory=memory), app_name="near-duplicates")
     started = time.monotonic()
-    seconds = []
-    for _ in range(1 + WARM_RUNS):
-        before = time.monotonic()
-        _curate_once(spark, folder)
+    seconds, jobs, facts = [], [], {}
+    for _ in range(1 + RUNS):
+        before, known = time.monotonic(), _jobs(spark)
+        facts = search(spark, texts, folder)
         seconds.append(time.monotonic() - before)
-    merged = spark.read.format("delta").load(str(folder / "merged"))
+        jobs.append(_jobs(spark) - known)
     pairs = spark.read.format("delta").load(str(folder / "pairs"))
-    above = F.sum((F.col("similarity") >= THRESHOLD).cast("int"))
-    counts = pairs.agg(F.count(F.lit(1)).alias("pairs"), above.alias("verified")).first()
-    removed = {int(row["conversation_id"]) for row in merged.select("conversation_id").collect()}
-    spark.stop()
-    return {
+    merged = pairs.where("merged").select("second_id").toArrow().column("second_id")
+    removed = sorted({int(name) for name in merged.to_pylist()})
+    found = {
         "warm_s": round(statistics.median(seconds[1:]), 2),
         "cold_s": round(seconds[0], 2),
-        "command_s": round(started - began + seconds[0], 2),
-        "candidates": counts["pairs"],
-        "verified": counts["verified"],
-        **quality(chats, removed),
+        "session_s": round(started - began, 2),
+        "jobs": jobs[-1],
+        "removed": removed,
+        "facts": {name: value for name, value in facts.items() if not isinstance(value, dict)},
     }
+    if hot is not None:
+        times = []
+        for _ in range(RUNS):
+            before = time.monotonic()
+            facts = search(spark, hot, folder)
+            times.append(time.monotonic() - before)
+        found |= {"hot_warm_s": round(statistics.median(times), 2), "hot_largest_bucket": facts["largest"]}
+        found |= {"hot_candidates": facts["candidates"]}
+    spark.stop()
+    return found
 
 
-def _curate_once(spark: Any, folder: Path) -> None:
+def search(spark: Any, texts: Path, folder: Path) -> dict[str, Any]:
+    """Read the texts, write signatures and pairs to Delta; every run hashes everything anew."""
     from pyspark.sql import functions as F
 
     from finelake.config.settings import Duplicates
-    from finelake.relate.compare import compare
-    from finelake.relate.exact import exact_duplicates
-    from finelake.relate.related import merges, relate
+    from finelake.relate.documents import documents
+    from finelake.relate.near import near_duplicates
+    from finelake.relate.signatures import signed
 
     def save(frame: Any, name: str = "graph") -> Any:
         frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(str(folder / name))
         return spark.read.format("delta").load(str(folder / name))
 
-    config = Duplicates()
-    rows = spark.read.parquet(str(folder / "lines.parquet")).select(
-        "*",
-        F.sha2("line", 256).alias("dedup_key"),
+    rows = spark.read.parquet(str(texts)).select(
+        F.lpad(F.col("id").cast("string"), 9, "0").alias("conversation_id"),
+        F.col("text").alias("compared"),
         F.lit(None).cast("timestamp").alias("first_at"),
-        F.lit(None).cast("string").alias("user_id"),
     )
-    exact = exact_duplicates(rows)
-    distinct = rows.join(exact, "conversation_id", "left_anti")
-    pairs = save(compare(distinct, config=config, run_id="benchmark"), "pairs")
-    related = relate(pairs, threshold=config.threshold, driver_pairs=config.driver_pairs, save=save)
-    save(merges(exact, related.merged), "merged")
-    save(related.groups, "groups")
+    alone = F.concat(F.lit("text:"), "conversation_id")
+    chats = documents(rows, findings=F.lit(0), tokens=F.lit(0), group=alone)
+    config = Duplicates(near=True, threshold=THRESHOLD, permutations=PERMUTATIONS)
+    signatures = save(signed(chats, stored=None, config=config), "signatures")
+    found = near_duplicates(chats, signatures, config=config, save=save)
+    save(found.pairs, "pairs")
+    return found.facts
+
+
+def _jobs(spark: Any) -> int:
+    return int(spark.sparkContext._jsc.sc().statusStore().jobsList(None).size())
 
 
 def peer_daft(texts: Path) -> set[int]:
@@ -243,49 +246,82 @@ def _cluster(ids: Any, values: Any) -> set[int]:
     return set(ids.tolist()) - set(ids[kept].tolist())
 
 
+def as_command(python: str, name: str, *arguments: str, output: Path) -> tuple[float, Any]:
+    """Run ours or a peer as a command of its own; gives its seconds and what it wrote."""
+    began = time.monotonic()
+    command = [python, __file__, "--only", name, "--output", str(output), *arguments]
+    subprocess.run(command, check=True)
+    return round(time.monotonic() - began, 2), json.loads(output.read_text())
+
+
 def run_peer(name: str, python: str, chats: Chats, texts: Path) -> dict[str, Any] | None:
-    """Run a peer as a command of its own; None where it is not installed."""
+    """Run a peer as a command of its own, three times; None where it is not installed."""
     if subprocess.run([python, "-c", f"import {name}, scipy"], capture_output=True, check=False).returncode:
         return None
-    output = texts.with_name(f"{name}.json")
-    began = time.monotonic()
-    subprocess.run([python, __file__, "--peer", name, "--texts", str(texts), "--output", str(output)], check=True)
-    seconds = time.monotonic() - began
-    return {"command_s": round(seconds, 2), **quality(chats, set(json.loads(output.read_text())))}
+    runs = [as_command(python, name, "--texts", str(texts), output=texts.with_name("peer.json")) for _ in range(RUNS)]
+    return {"command_s": statistics.median(seconds for seconds, _ in runs), **quality(chats, set(runs[0][1]))}
+
+
+def write_texts(chats: Chats, place: Path) -> float:
+    """Write one row a chat, in row groups that two tasks can share; gives the megabytes of text."""
+    texts = [" ".join(turns) for turns in chats.turns]
+    pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), place, row_group_size=10_000)
+    return round(sum(map(len, texts)) / 1e6, 1)
+
+
+def parsed() -> argparse.Namespace:
+    """Read the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chats", type=int, default=20_000)
+    parser.add_argument("--hot", type=int, default=0, help="canned chats in one bucket, added in a second round")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--memory", default="4g")
+    parser.add_argument("--peers-python", default=sys.executable)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--only", choices=("finelake", *PEERS), help=argparse.SUPPRESS)
+    parser.add_argument("--texts", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--hot-texts", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def run_only(given: argparse.Namespace) -> None:
+    """Be one of the commands that are measured."""
+    if given.only != "finelake":
+        given.output.write_text(json.dumps(sorted(PEERS[given.only](given.texts))))
+        return
+    folder = given.output.parent / "delta"
+    found = run_ours(given.texts, given.hot_texts, folder, cores=given.cores, memory=given.memory)
+    given.output.write_text(json.dumps(found))
 
 
 def main() -> None:
     """Run ours and the peers, and print ratios first."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--chats", type=int, default=20_000)
-    parser.add_argument("--hot", type=int, default=0, help="canned chats in one bucket, added to the others")
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--peers-python", default=sys.executable)
-    parser.add_argument("--peer", choices=PEERS)
-    parser.add_argument("--texts", type=Path)
-    parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
-    if given.peer:
-        importlib.import_module(given.peer)
-        given.output.write_text(json.dumps(sorted(PEERS[given.peer](given.texts))))
+    given = parsed()
+    if given.only:
+        run_only(given)
         return
-    chats = make_chats(given.chats, hot=given.hot)
+    chats = make_chats(given.chats, hot=0)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bare = [" ".join(turns) for turns in chats.turns]
-        pq.write_table(pa.table({"id": range(len(bare)), "text": bare}), folder / "texts.parquet")
-        results: dict[str, Any] = {"finelake": run_ours(chats, folder, cores=given.cores)}
-        for peer in PEERS:
-            results[peer] = run_peer(peer, given.peers_python, chats, folder / "texts.parquet")
-    ours = results["finelake"]["warm_s"]
-    for peer in PEERS:
-        found = results[peer]
-        line = (
-            f"finelake warm / {peer}: {ours / found['command_s']:.2f}" if found else f"{peer}: not installed, skipped"
-        )
-        sys.stdout.write(line + "\n")
-    megabytes = round(sum(map(len, bare)) / 1e6, 1)
-    sys.stdout.write(json.dumps({"chats": len(bare), "MB": megabytes, "results": results}, indent=1) + "\n")
+        texts, hot = Path(name) / "texts.parquet", Path(name) / "hot.parquet"
+        megabytes = write_texts(chats, texts)
+        options = ["--texts", str(texts), "--cores", str(given.cores), "--memory", given.memory]
+        if given.hot:
+            write_texts(make_chats(given.chats, hot=given.hot), hot)
+            options += ["--hot-texts", str(hot)]
+        results = {peer: run_peer(peer, given.peers_python, chats, texts) for peer in given.peers}
+        _, ours = as_command(sys.executable, "finelake", *options, output=Path(name) / "ours.json")
+    ours |= {"command_s": round(ours["session_s"] + ours["cold_s"], 2), **quality(chats, set(ours["removed"]))}
+    for peer, found in results.items():
+        if found is None:
+            sys.stdout.write(f"{peer}: not installed, skipped\n")
+            continue
+        warm, whole = (ours[kind] / found["command_s"] for kind in ("warm_s", "command_s"))
+        sys.stdout.write(f"finelake / {peer}: warm {warm:.2f}, whole command {whole:.2f}\n")
+    if given.hot:
+        sys.stdout.write(f"with {given.hot} canned chats / without: {ours['hot_warm_s'] / ours['warm_s']:.2f}\n")
+    report = {"chats": len(chats.turns), "MB": megabytes, "results": {"finelake": ours, **results}}
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from finelake import __version__
 from finelake.annotate.long_summary import summarise_long
@@ -29,10 +30,13 @@ from finelake.decide import candidates_of, decided, examples_of, ledger_of, quar
 from finelake.errors import InputError
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
+from finelake.relate.documents import documents
 from finelake.relate.exact import exact_duplicates
+from finelake.relate.near import Near, merges, near_duplicates, near_removals
+from finelake.relate.signatures import signed
 from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
-from finelake.splits import assign_splits
+from finelake.splits import assign_splits, single_group
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
@@ -98,6 +102,11 @@ class _Run:
         self.written[name] = {"table": str(table), "version": version}
         return checked(read_table(self.spark, table, version=version), name)
 
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """Write a frame that is needed only within this run and read it back; each stays readable by its version."""
+        table = table_ref(self.settings.tables, names.GRAPH)
+        return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
+
 
 def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserver | None = None) -> Curation:
     """Curate the source table at one version and publish the splits.
@@ -124,7 +133,9 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
     with run.step("relate"):
         candidates = candidates_of(annotated)
-        removals = [exact_duplicates(candidates)] if settings.duplicates.exact else []
+        exact = exact_duplicates(candidates) if settings.duplicates.exact else None
+        near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
+        removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
         placed = assign_splits(annotated, config=settings.splits)
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
@@ -143,6 +154,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         summaries = {
             "windows": summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long),
             "system_prompts": summarise_prompts(examples),
+            "duplicates": near.facts if near else None,
         }
         _require_enough(run, totals.examples("train"), balance)
     with run.step("publish"):
@@ -150,6 +162,24 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         manifest = _manifest(run, plan, balance, rules, files) | summaries
         write_manifest(manifest, folder=Path(settings.output.folder))
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
+
+
+def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) -> Near:
+    """Sign what earlier runs have not, then search; the signatures and the pairs found are written."""
+    config, trained = run.settings.duplicates, F.transform("windows", lambda window: window["trained_tokens"])
+    texts = documents(
+        candidates,
+        findings=F.size("decisions"),
+        tokens=F.aggregate(trained, F.lit(0).cast("bigint"), lambda total, tokens: total + tokens),
+        group=single_group(),
+    )
+    distinct = texts if exact is None else texts.join(exact.select("conversation_id"), "conversation_id", "left_anti")
+    table = table_ref(run.settings.tables, names.SIGNATURES)
+    stored = read_table(run.spark, table) if table_exists(run.spark, table) else None
+    signatures = run.write(names.SIGNATURES, signed(distinct, stored=stored, config=config))
+    found = near_duplicates(texts, signatures, config=config, save=run.keep)
+    pairs = found.pairs.withColumn("run_id", F.lit(run.run_id))
+    return replace(found, pairs=run.write(names.PAIRS, pairs))
 
 
 def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> _Run:
@@ -214,6 +244,8 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
         "max_per_example": plan.limits.tokens,
         "salt": settings.splits.salt,
         "exact": settings.duplicates.exact,
+        "near": settings.duplicates.near,
+        "near_how": settings.duplicates.model_dump(include={"threshold", "permutations", "side"}),
     }
     return {code: fingerprint(rule, governing) for code, rule in sorted(all_rules().items())}
 

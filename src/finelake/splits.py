@@ -27,6 +27,13 @@ ASSIGNED = {
 _HEX_DIGITS = 13
 
 
+def single_group() -> Column:
+    """Name a conversation's own group: its user where one is known, else what has the same text."""
+    return F.when(F.col("user_id").isNotNull(), F.concat(F.lit("user:"), "user_id")).otherwise(
+        F.concat(F.lit("text:"), "dedup_key")
+    )
+
+
 def assign_splits(annotated: DataFrame, *, config: Splits) -> DataFrame:
     """Add group_key, split_hash (double in [0, 1)), split and sort_key to annotated conversations.
 
@@ -34,9 +41,6 @@ def assign_splits(annotated: DataFrame, *, config: Splits) -> DataFrame:
     one is known, else the conversation's duplicate group. Needs columns conversation_id, user_id, dedup_key. `sort_key`
     orders the published files: a hash, so that neighbours in a file have nothing to do with each other.
     """
-    group = F.when(F.col("user_id").isNotNull(), F.concat(F.lit("user:"), "user_id")).otherwise(
-        F.concat(F.lit("text:"), "dedup_key")
-    )
     value = F.col("split_hash")
     split = (
         F.when(value < config.test, F.lit("test"))
@@ -44,7 +48,7 @@ def assign_splits(annotated: DataFrame, *, config: Splits) -> DataFrame:
         .otherwise(F.lit("train"))
     )
     return (
-        annotated.withColumn("group_key", group)
+        annotated.withColumn("group_key", single_group())
         .withColumn("split_hash", _unit_interval(config.salt, F.col("group_key")))
         .withColumn("split", split)
         .withColumn("sort_key", _salted(config.salt, F.col("conversation_id")))

@@ -44,3 +44,10 @@ def exact_duplicates(candidates: DataFrame) -> DataFrame:
             F.lit(None).cast("string").alias("threshold"),
         )
     )
+
+
+def follow(exact: DataFrame, near: DataFrame) -> DataFrame:
+    """Let copies of a conversation that a near duplicate removes name the one that is kept; both are removals."""
+    onward = near.select(F.col("conversation_id").alias("kept_id"), F.col("kept_id").alias("onward_id"))
+    followed = exact.join(onward, on="kept_id", how="left")
+    return followed.withColumn("kept_id", F.coalesce("onward_id", "kept_id")).select(*exact.columns)

@@ -24,7 +24,7 @@ def label_of(*, findings: Column, tokens: Column, since: Column, name: Column) -
 
 def since_of(at: Column) -> Column:
     """Give microseconds since 1970 of a timestamp; those before are 0, an unknown one is after all others."""
-    return F.coalesce(F.greatest(F.unix_micros(at), F.lit(0)), F.lit(UNKNOWN_TIME))
+    return F.when(at.isNull(), F.lit(UNKNOWN_TIME)).otherwise(F.greatest(F.unix_micros(at), F.lit(0)))
 
 
 def name_of(label: Column) -> Column:

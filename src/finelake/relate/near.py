@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from finelake.config.settings import Duplicates
 from finelake.relate import near_driver, near_spark
 from finelake.relate.bands import Banding, choose_banding
+from finelake.relate.exact import follow
 from finelake.relate.graph_spark import Save
 from finelake.relate.labels import name_of
 from finelake.relate.related import resolve_on_driver, resolve_on_spark
@@ -38,20 +39,19 @@ DUPLICATE_NEAR = register(
 _PAIR_VALUES = 64
 _STEPS = 20
 """Steps of the histogram of similarities."""
+_FINDINGS = ("similarity", "merged", "first_group", "second_group", "joined_group")
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """What near duplicates mean for others.
+    """Verified near duplicates, and what the manifest tells of the search.
 
-    pairs: run_id, first_id, second_id, similarity (double), the kept-first pairs at or above the threshold. removals:
-    conversation_id, step, action, reason, kept_id, value, threshold. groups: single_group, joined_group, one row a
-    group that has a pair with an earlier one. facts: what the manifest tells.
+    pairs: first_id and second_id (string; the first is the better one by the order of `labels`), similarity (double, at
+    or above the threshold), merged (boolean: the second one is merged into the first), first_group and second_group
+    (string), joined_group (string, the earliest group that hangs together with these two), one row a pair.
     """
 
     pairs: DataFrame
-    removals: DataFrame
-    groups: DataFrame
     facts: dict[str, Any]
 
 
@@ -59,34 +59,53 @@ Measured: TypeAlias = "DataFrame | pa.Table"
 """Pairs with the columns `near_spark.VERIFIED`, on the driver or on Spark."""
 
 
-def near_duplicates(documents: DataFrame, signed: DataFrame, *, config: Duplicates, run_id: str, save: Save) -> Near:
+def near_duplicates(documents: DataFrame, signed: DataFrame, *, config: Duplicates, save: Save) -> Near:
     """Find near duplicates among signed conversations (`signatures.signed`, written and read back).
 
     `documents` has the texts of these conversations, and may have others. `save` writes a frame and reads it back: it
     is called where more than `config.driver_values` numbers would have to be on the driver.
     """
     banding = choose_banding(threshold=config.threshold, permutations=config.permutations)
-    size = _size(signed)
-    if size["conversations"] * banding.bands <= config.driver_values:
+    if signed.count() * banding.bands <= config.driver_values:
         found = near_driver.candidates(signed, banding=banding)
-        measured, buckets = _measured(found, documents, bound=config.driver_values, save=save), found.buckets
+        size, buckets = found.size, found.buckets
+        measured = _measured(found, documents, bound=config.driver_values, save=save)
     else:
+        size, buckets = near_spark.size_of(signed), near_spark.bucket_facts(signed, banding=banding)
         pairs = save(near_spark.candidate_pairs(signed, banding=banding))
         measured = save(near_spark.verified(pairs, documents=documents))
-        buckets = near_spark.bucket_facts(signed, banding=banding)
     histogram = _histogram(measured)
-    similar = _similar(measured, threshold=config.threshold, bound=config.driver_values)
-    merged, groups = _resolved(similar, documents.sparkSession, save=save)
-    facts = {**size, **_curve(config, banding), **asdict(buckets), **_counts(histogram, similar)}
-    names = [name_of(F.col(end)).alias(f"{end}_id") for end in ("first", "second")]
-    evidence = _frame(similar, documents.sparkSession).select(F.lit(run_id).alias("run_id"), *names, "similarity")
-    return Near(evidence, _removals(merged, threshold=config.threshold), groups, facts)
+    resolved = _resolved(measured, config=config, spark=documents.sparkSession, save=save)
+    ends = [name_of(F.col(end)).alias(f"{end}_id") for end in ("first", "second")]
+    facts = {**asdict(size), **_curve(config, banding), **asdict(buckets)}
+    facts |= {"candidates": sum(histogram.values()), "similarities": histogram}
+    return Near(resolved.select(*ends, *_FINDINGS), facts)
 
 
-def _size(signed: DataFrame) -> dict[str, int]:
-    row = signed.agg(F.count(F.lit(1)).alias("rows"), F.count_if("hashed").alias("hashed")).first()
-    assert row is not None
-    return {"conversations": row["rows"], "hashed": row["hashed"], "reused": row["rows"] - row["hashed"]}
+def near_removals(pairs: DataFrame, *, threshold: float) -> DataFrame:
+    """Select the removals (see `decide.decided`) from the pairs that `near_duplicates` found."""
+    return pairs.where("merged").select(
+        F.col("second_id").alias("conversation_id"),
+        F.lit(DUPLICATE_NEAR.step).alias("step"),
+        F.lit(DUPLICATE_NEAR.action).alias("action"),
+        F.lit(DUPLICATE_NEAR.code).alias("reason"),
+        F.col("first_id").alias("kept_id"),
+        F.format_string("%.6f", "similarity").alias("value"),
+        F.lit(str(threshold)).alias("threshold"),
+    )
+
+
+def near_groups(pairs: DataFrame) -> DataFrame:
+    """Select which group is joined to an earlier one: columns single_group and joined_group, one row a joined group."""
+    group = F.explode(F.array("first_group", "second_group")).alias("single_group")
+    return pairs.select(group, "joined_group").where("single_group <> joined_group").distinct()
+
+
+def merges(exact: DataFrame | None, near: DataFrame | None) -> list[DataFrame]:
+    """List the removals of both kinds; copies of what a near duplicate removes name the one that is kept."""
+    if exact is not None and near is not None:
+        exact = follow(exact, near)
+    return [removals for removals in (exact, near) if removals is not None]
 
 
 def _measured(found: near_driver.Candidates, documents: DataFrame, *, bound: int, save: Save) -> Measured:
@@ -107,35 +126,15 @@ def _histogram(measured: Measured) -> dict[str, int]:
     return {f"{step / _STEPS:.2f}": int(found[step]) for step in sorted(found)}
 
 
-def _similar(measured: Measured, *, threshold: float, bound: int) -> Measured:
-    """Take the pairs that are alike enough, to the driver where they fit."""
+def _resolved(measured: Measured, *, config: Duplicates, spark: SparkSession, save: Save) -> DataFrame:
+    """Resolve the pairs that are alike enough, on the driver where they fit."""
     if isinstance(measured, pa.Table):
-        return measured.filter(pc.greater_equal(measured.column("similarity"), threshold))
-    alike = measured.where(F.col("similarity") >= threshold)
-    return alike.toArrow() if alike.count() * _PAIR_VALUES <= bound else alike
-
-
-def _resolved(similar: Measured, spark: SparkSession, *, save: Save) -> tuple[DataFrame, DataFrame]:
-    if isinstance(similar, pa.Table):
-        merged, groups = resolve_on_driver(similar)
-        return _frame(merged, spark), _frame(groups, spark)
-    return resolve_on_spark(similar, save=save)
-
-
-def _frame(found: Measured, spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(found) if isinstance(found, pa.Table) else found
-
-
-def _removals(merged: DataFrame, *, threshold: float) -> DataFrame:
-    return merged.select(
-        name_of(F.col("label")).alias("conversation_id"),
-        F.lit(DUPLICATE_NEAR.step).alias("step"),
-        F.lit(DUPLICATE_NEAR.action).alias("action"),
-        F.lit(DUPLICATE_NEAR.code).alias("reason"),
-        name_of(F.col("kept_label")).alias("kept_id"),
-        F.format_string("%.6f", "similarity").alias("value"),
-        F.lit(str(threshold)).alias("threshold"),
-    )
+        similar = measured.filter(pc.greater_equal(measured.column("similarity"), config.threshold))
+        return spark.createDataFrame(resolve_on_driver(similar))
+    alike = measured.where(F.col("similarity") >= config.threshold)
+    if alike.count() * _PAIR_VALUES <= config.driver_values:
+        return spark.createDataFrame(resolve_on_driver(alike.toArrow()))
+    return resolve_on_spark(alike, save=save)
 
 
 def _curve(config: Duplicates, banding: Banding) -> dict[str, Any]:
@@ -143,11 +142,7 @@ def _curve(config: Duplicates, banding: Banding) -> dict[str, Any]:
         "side": config.side,
         "threshold": config.threshold,
         "permutations": config.permutations,
-        **asdict(banding),
+        "bands": banding.bands,
+        "rows_a_band": banding.rows,
         "s_curve": banding.curve(),
     }
-
-
-def _counts(histogram: dict[str, int], similar: Measured) -> dict[str, Any]:
-    verified = similar.num_rows if isinstance(similar, pa.Table) else similar.count()
-    return {"candidates": sum(histogram.values()), "verified": verified, "similarities": histogram}

@@ -21,7 +21,7 @@ from finelake.relate.bands import Banding
 from finelake.relate.candidates import Buckets, Positions, pair_matrix
 from finelake.relate.labels import name_in
 from finelake.relate.shingles import ShingleSets, shingle
-from finelake.relate.signatures import keys_of, packed, unpacked
+from finelake.relate.signatures import Size, keys_of, packed, size_of_run, unpacked
 from finelake.relate.verify import distinct_shingles, jaccard
 
 _SHINGLED = "label string, group string, since bigint, hashes binary"
@@ -36,6 +36,7 @@ class Candidates:
     high: Positions
     members: Positions
     shingles: int
+    size: Size
     buckets: Buckets
 
     def pairs(self) -> pa.Table:
@@ -47,13 +48,14 @@ class Candidates:
 
 def candidates(signed: DataFrame, *, banding: Banding) -> Candidates:
     """Collect the signatures, about 70 bytes and a key a band each, and pair them."""
-    table = signed.select("label", "shingles", "bands").toArrow()
+    table = signed.select("label", "shingles", "bands", "hashed").toArrow()
     order = pc.sort_indices(table.column("label")).to_numpy()
     low, high, buckets = pair_matrix(keys_of(table.column("bands"), count=banding.bands)[order])
     members = np.unique(np.concatenate([low, high]))
     shingles = int(table.column("shingles").to_numpy()[order][members].sum(dtype=np.int64))
     labels = table.column("label").combine_chunks().cast(pa.string()).take(pa.array(order))
-    return Candidates(labels, low, high, members, shingles, buckets)
+    size = size_of_run(table.num_rows, hashed=int(pc.sum(table.column("hashed")).as_py() or 0))
+    return Candidates(labels, low, high, members, shingles, size, buckets)
 
 
 def verified(found: Candidates, *, documents: DataFrame) -> pa.Table:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from finelake.relate.bands import Banding
 from finelake.relate.candidates import PAIR_SCHEMA, SMALL_BUCKET, Buckets, pair_sorted
-from finelake.relate.signatures import keys_of
+from finelake.relate.signatures import Size, keys_of, size_of_run
 from finelake.relate.verify import jaccard_of_texts
 
 VERIFIED = (
@@ -29,6 +29,13 @@ def candidate_pairs(signed: DataFrame, *, banding: Banding) -> DataFrame:
     # All rows of a key stand in one partition, sorted; AQE may join such partitions but not part one.
     rows = _keyed(signed, banding).repartition("key").sortWithinPartitions("key", "label")
     return rows.mapInArrow(pair_sorted, PAIR_SCHEMA).distinct()
+
+
+def size_of(signed: DataFrame) -> Size:
+    """Count signed conversations and those that this run hashed."""
+    row = signed.agg(F.count(F.lit(1)).alias("rows"), F.count_if("hashed").alias("hashed")).first()
+    assert row is not None
+    return size_of_run(row["rows"], hashed=row["hashed"])
 
 
 def bucket_facts(signed: DataFrame, *, banding: Banding) -> Buckets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,20 @@ SIGNED = (
 _PASSED = ("label", "conversation_id", "content", "recipe")
 
 Batches = Iterable[pa.RecordBatch]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many conversations are signed, and of how many the text was hashed in this run."""
+
+    conversations: int
+    hashed: int
+    reused: int
+
+
+def size_of_run(conversations: int, *, hashed: int) -> Size:
+    """Build a Size; what was not hashed was reused."""
+    return Size(conversations, hashed, conversations - hashed)
 
 
 def recipe_of(config: Duplicates) -> str:

@@ -187,6 +187,39 @@ class Runs(pa.DataFrameModel):
     recorded_at: T.TimestampType = pa.Field(nullable=True)
 
 
+class Signatures(pa.DataFrameModel):
+    """One row a conversation that was compared: MinHash band keys (64 bits each, little-endian) of its compared text.
+
+    `content` is a hash of that text and `recipe` one of the settings: a later run reuses the row while both are the
+    same. `label` is the conversation's place in the order of keeping, `hashed` whether this run computed the row.
+    """
+
+    label: T.StringType = pa.Field(nullable=True)
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    content: T.LongType = pa.Field(nullable=True)
+    recipe: T.StringType = pa.Field(nullable=True)
+    shingles: T.IntegerType = pa.Field(nullable=True)
+    bands: T.BinaryType = pa.Field(nullable=True)
+    hashed: T.BooleanType = pa.Field(nullable=True)
+
+
+class Pairs(pa.DataFrameModel):
+    """One row a verified pair of near duplicates: the evidence for what was merged, and for groups that were joined.
+
+    The first is the better of the two (see `relate.labels`); with `merged` the second was merged into it.
+    `joined_group` is the earliest group that hangs together with both.
+    """
+
+    first_id: T.StringType = pa.Field(nullable=True)
+    second_id: T.StringType = pa.Field(nullable=True)
+    similarity: T.DoubleType = pa.Field(nullable=True)
+    merged: T.BooleanType = pa.Field(nullable=True)
+    first_group: T.StringType = pa.Field(nullable=True)
+    second_group: T.StringType = pa.Field(nullable=True)
+    joined_group: T.StringType = pa.Field(nullable=True)
+    run_id: T.StringType = pa.Field(nullable=True)
+
+
 class Measured(pa.DataFrameModel):
     """What a fine-tuning job measured at a step: losses in nats a token, accuracies as shares."""
 
@@ -258,6 +291,8 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.EXAMPLES: Examples,
     names.QUARANTINE: Quarantine,
     names.LEDGER: Ledger,
+    names.SIGNATURES: Signatures,
+    names.PAIRS: Pairs,
     names.RUNS: Runs,
     names.RUN_EVENTS: RunEvents,
     names.CHECKPOINTS: Checkpoints,
