@@ -245,12 +245,10 @@ def test_spark_gives_what_the_driver_gives(
 
 
 def graphs() -> dict[str, list[tuple[int, int]]]:
-    chosen = random.Random(5)
     return {
-        "chain": [(n, n + 1) for n in range(12)],
+        "chain": [(n, n + 1) for n in range(8)],
         "star": [(0, n) for n in range(1, 30)],
         "giants": [(0, n) for n in range(1, 25)] + [(100, n) for n in range(101, 125)] + [(24, 124)],
-        "random": [(chosen.randrange(80), chosen.randrange(80)) for _ in range(40)],
     }
 
 
@@ -269,7 +267,7 @@ def test_adversarial_graphs_are_resolved_alike(spark: SparkSession, save: Callab
     driver_way = resolve_on_driver(similar.toArrow())
     assert rows_of(spark_way, *driver_way.column_names) == {tuple(row.values()) for row in driver_way.to_pylist()}
     joined_to = {row[0]: row[1] for row in rows_of(spark_way, "second_group", "joined_group")}
-    assert (joined_to["g:giants-124"], joined_to["g:chain-012"]) == ("g:giants-000", "g:chain-000")
+    assert (joined_to["g:giants-124"], joined_to["g:chain-008"]) == ("g:giants-000", "g:chain-000")
 
 
 def test_only_new_and_changed_texts_are_hashed(

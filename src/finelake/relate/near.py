@@ -39,6 +39,7 @@ DUPLICATE_NEAR = register(
 _PAIR_VALUES = 64
 _STEPS = 20
 """Steps of the histogram of similarities."""
+_RESOLVED = f"{near_spark.VERIFIED}, merged boolean, joined_group string"
 _FINDINGS = ("similarity", "merged", "first_group", "second_group", "joined_group")
 
 
@@ -130,10 +131,10 @@ def _resolved(measured: Measured, *, config: Duplicates, spark: SparkSession, sa
     """Resolve the pairs that are alike enough, on the driver where they fit."""
     if isinstance(measured, pa.Table):
         similar = measured.filter(pc.greater_equal(measured.column("similarity"), config.threshold))
-        return spark.createDataFrame(resolve_on_driver(similar))
+        return spark.createDataFrame(resolve_on_driver(similar), _RESOLVED)
     alike = measured.where(F.col("similarity") >= config.threshold)
     if alike.count() * _PAIR_VALUES <= config.driver_values:
-        return spark.createDataFrame(resolve_on_driver(alike.toArrow()))
+        return spark.createDataFrame(resolve_on_driver(alike.toArrow()), _RESOLVED)
     return resolve_on_spark(alike, save=save)
 
 
