@@ -26,7 +26,7 @@ SHINGLE_TOKENS = 5
 SHORT_TOKENS = 50
 """Texts of fewer tokens are padded; the first or last word of a longer one is too little to tell two apart."""
 # Characters hashed at a time: the working arrays (8 bytes a character) then stay in the processor's cache.
-_CHUNK = 1 << 17
+_CHUNK = 1 << 16
 
 _SEPARATOR, _RUN, _SINGLE = 0, 1, 2
 _BASE, _STEP, _PAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
