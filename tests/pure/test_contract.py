@@ -21,6 +21,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
     ("collect", "src/finelake/relate/near.py"): "a histogram of twenty-one steps",
+    (
+        "collect",
+        "src/finelake/report/counts.py",
+    ): "a row and a few ids a rule, 21 values a column, 64 octaves of bins",
     ("collect", "src/finelake/tables/balance.py"): "one row a step, action and reason; one a split; one a unit",
     ("collect", "src/finelake/tables/runs.py"): "the records of one run",
     ("collect", "src/finelake/why.py"): "at most 1,000 ledger rows of one conversation",

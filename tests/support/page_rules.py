@@ -77,7 +77,7 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         """All text of the page, white space as single blanks."""
-        return " ".join(" ".join(self.texts).split())
+        return re.sub(r"[ \t\r\n]+", " ", " ".join(self.texts))
 
     def _attribute(self, tag: str, name: str, value: str) -> None:
         if name == "id":

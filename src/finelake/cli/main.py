@@ -80,6 +80,22 @@ def why(context: Context, conversation_id: str) -> None:
 
 
 @commands.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Default: the folder of the published files."
+)
+@configured
+def report(context: Context, out: Path | None) -> None:
+    """Write what the last curation did as a page (report.html) and as JSON (report.json)."""
+    from finelake.report.build import build_report, published_manifest
+    from finelake.report.write import write_report
+
+    manifest = published_manifest(context.settings)
+    built = build_report(context.spark, context.settings, manifest=manifest)
+    files = write_report(built, out or Path(context.settings.output.folder))
+    context.show(render.reported(files), {"report": render.as_json(files)})
+
+
+@commands.command()
 @configured
 def doctor(context: Context) -> None:
     """Check Java, Spark, Delta, credentials and endpoint, and say what to fix."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from finelake.doctor import Check
     from finelake.evaluation.results import Evaluation
     from finelake.ingest import Ingested
+    from finelake.report.write import ReportFiles
     from finelake.training.outcome import TrainingOutcome
     from finelake.why import Story
 
@@ -62,7 +63,15 @@ def curated(curation: Curation) -> RenderableType:
         )
     title = f"Curation {curation.run_id} in {curation.folder}"
     note = " was done before and is up to date." if curation.up_to_date else ""
-    return Group(Text(title + note, style="bold"), outcomes, rules, files)
+    hint = Text(
+        "finelake report writes this and more as a page; finelake why ID tells of one conversation.", style="dim"
+    )
+    return Group(Text(title + note, style="bold"), outcomes, rules, files, hint)
+
+
+def reported(files: ReportFiles) -> RenderableType:
+    """Say where the report is."""
+    return Text(f"Report of run {files.run_id}: {files.page} (the same as JSON: {files.json})", overflow="fold")
 
 
 def trained(outcome: TrainingOutcome) -> RenderableType:

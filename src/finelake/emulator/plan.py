@@ -6,19 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-TARGET_EPOCHS, MAX_EPOCHS = 3, 25
-LEAST_SEEN, MOST_SEEN = 100, 25_000
 MAX_BATCH = 256
 REPORT_EVERY = 10
-
-
-def auto_epochs(examples: int) -> int:
-    """Choose the epochs for a number of examples (OpenAI cookbook, "Data preparation and analysis")."""
-    if examples * TARGET_EPOCHS < LEAST_SEEN:
-        return min(MAX_EPOCHS, max(1, LEAST_SEEN // max(1, examples)))
-    if examples * TARGET_EPOCHS > MOST_SEEN:
-        return max(1, MOST_SEEN // examples)
-    return TARGET_EPOCHS
 
 
 def auto_batch_size(examples: int) -> int:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from finelake.emulator.learner import NgramModel
-from finelake.emulator.plan import Plan, auto_batch_size, auto_epochs
+from finelake.emulator.plan import Plan, auto_batch_size
 from finelake.emulator.tokens import ALPHABET, END, count_example, encoder, stream
 
 TEXTS = ("the cat sat on the mat", "the dog sat on the cat", "a dog and a cat and a mat")
@@ -98,14 +98,6 @@ def test_tool_calls_are_trained_and_long_examples_are_cut():
     assert whole.trained == expected
     assert stream(messages, encoding=encoder(), limit=len(whole.ids) - 4).trained == expected - 2
     assert stream(messages, encoding=encoder(), limit=2).spans == ()
-
-
-@pytest.mark.parametrize(
-    ("count", "epochs"),
-    [(4, 25), (5, 20), (10, 10), (20, 5), (33, 3), (34, 3), (8333, 3), (8334, 2), (12501, 1), (100_000, 1)],
-)
-def test_auto_epochs_are_the_published_rule(count, epochs):
-    assert auto_epochs(count) == epochs
 
 
 @pytest.mark.parametrize(("count", "size"), [(10, 1), (999, 1), (1000, 2), (5000, 10), (1_000_000, 256)])

@@ -35,7 +35,9 @@ def test_all_commands_of_the_readme_are_there() -> None:
     named = set(re.findall(r"^finelake (\w+)", "".join(shell), re.MULTILINE))
     assert named
     assert named <= set(commands.commands)
-    assert {"ingest", "curate", "train", "evaluate", "run", "why", "emulator", "doctor"} <= set(commands.commands)
+    assert {"ingest", "curate", "train", "evaluate", "run", "why", "report", "emulator", "doctor"} <= set(
+        commands.commands
+    )
 
 
 def test_without_a_configuration_it_says_what_to_give(tmp_path: Path) -> None:
@@ -102,3 +104,12 @@ def test_the_service_needs_a_key(tmp_path: Path) -> None:
     ended = finelake("emulator", folder=tmp_path, FINELAKE_EMULATOR_KEY="")
     assert ended.returncode == 2
     assert "FINELAKE_EMULATOR_KEY" in ended.stderr
+
+
+def test_a_report_needs_a_curation(tmp_path: Path) -> None:
+    first = next(re.finditer(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+    (tmp_path / "finelake.yml").write_text(first[1], encoding="utf-8")
+    ended = finelake("report", folder=tmp_path)
+    assert ended.returncode == 3
+    assert "manifest.json is not there, so nothing was curated into this folder yet" in ended.stderr
+    assert "Run `finelake curate`" in ended.stderr

@@ -84,7 +84,7 @@ def histogram(
         )
         if log:
             axes.set_xscale("log")
-        _plain_numbers(axes, horizontal=True, vertical=True)
+        _plain_numbers(axes, horizontal=all(low >= 1 for low, _, _ in bins), vertical=True)
         axes.set_xlabel(axis)
         _mark(axes, mark)
 
@@ -111,7 +111,7 @@ def curves(
         axes.set_xlabel(axis)
         axes.set_ylabel(vertical_axis)
         for mark in marks:
-            _mark(axes, mark)
+            _mark(axes, mark, low=True)
         if len(lines) > 1:
             axes.legend(fontsize=10)
 
@@ -165,20 +165,20 @@ def intervals(name: str, changes: Sequence[Change], *, description: str, axis: s
     return plots.draw(name, paint, description=description, height=64 + _ROW_HEIGHT * len(changes))
 
 
-def _mark(axes: Axes, mark: Mark | None) -> None:
+def _mark(axes: Axes, mark: Mark | None, *, low: bool = False) -> None:
     if mark is None:
         return
     axes.axvline(mark.at, color=_TONES[mark.tone], linewidth=1.5, linestyle=(0, (4, 3)))
-    low, high = axes.get_xlim()
-    right = mark.at > (low * high) ** 0.5 if axes.get_xscale() == "log" else mark.at > (low + high) / 2
+    left, right = axes.get_xlim()
+    middle = (left * right) ** 0.5 if axes.get_xscale() == "log" else (left + right) / 2
     axes.annotate(
         mark.label,
-        xy=(mark.at, 1.0),
+        xy=(mark.at, 0.0 if low else 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(-5 if right else 5, -2),
+        xytext=(-5 if mark.at > middle else 5, 6 if low else -2),
         textcoords="offset points",
-        ha="right" if right else "left",
-        va="top",
+        ha="right" if mark.at > middle else "left",
+        va="bottom" if low else "top",
         color=_TONES[mark.tone],
         fontsize=10,
     )

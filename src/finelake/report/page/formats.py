@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from markupsafe import Markup, escape
+
 DASH = "\u2013"
 _NARROW = "\u202f"  # keeps a number and its unit on one line
 
@@ -58,6 +60,11 @@ def percent_width(part: float, whole: float) -> str:
     return f"{min(100.0, max(0.0, 100.0 * part / whole)):.2f}%" if whole else "0%"
 
 
+def breakable(name: str) -> Markup:
+    """Let a line break after the underscores of a name, which has no blanks."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "number": number,
     "signed": signed,
@@ -65,5 +72,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "size": size,
     "money": money,
     "percent_width": percent_width,
+    "breakable": breakable,
 }
 """The formats that templates use, by filter name; `interval` is a global, as it takes two numbers."""
