@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from finelake.decide import OUTCOME_STEP
 from finelake.errors import InputError
-from finelake.report.build import build_report, published_manifest
+from finelake.report.build import build_report, mixes_of, published_manifest
 from finelake.report.counts import bin_bounds, decision_counts, example_ids, value_counts
 from finelake.report.document import EXAMPLE_IDS, TOP_VALUES, Histogram, Report, from_json
 from finelake.report.page.formats import number
@@ -140,20 +140,16 @@ def test_hostile_and_many_values_stay_bounded_text(spark: SparkSession, report: 
     assert len(named) == EXAMPLE_IDS
     assert set(named) <= set(ids)
     assert (counted[0]["units"], counted[0]["values"]) == (50, 100)
-    languages = [None, *[f"{HOSTILE}{n % 30}" for n in range(99)]]
-    frame = spark.createDataFrame(
-        [(each, 10, 5, 3) for each in languages],
-        "language string, tokens bigint, trained_tokens bigint, message_count int",
-    )
-    values = [row for row in value_counts(frame, {"language": F.col("language")}) if row["column"] == "language"]
-    assert len(values) == TOP_VALUES + 1
-    assert sum(row["examples"] for row in values) == 100
-    assert {row["values"] for row in values} == {30}
-    shares = tuple(replace(report.mixes[0].shares[0], value=row["value"]) for row in values)
+    published = sum(split.examples for split in report.splits)
+    languages = [None, *[f"{HOSTILE}{n % 30}" for n in range(published - 1)]]
+    frame = spark.createDataFrame([(each, 10, 5, 3) for each in languages], f"language string, {COUNTS}")
+    (mix,) = mixes_of(value_counts(frame, {"language": F.col("language")}))
+    assert (mix.values, len(mix.shares), mix.examples) == (30, TOP_VALUES, published)
+    assert mix.others is not None
     rules = (replace(report.rules[0], ids=named),)
-    page = read_page(render(replace(report, rules=rules, mixes=(replace(report.mixes[0], shares=shares[:1]),))))
+    page = read_page(render(replace(report, rules=rules, mixes=(mix,))))
     assert page.broken == []
-    assert page.text.count("<script>alert(1)</script>") >= EXAMPLE_IDS
+    assert page.text.count("<script>alert(1)</script>") >= EXAMPLE_IDS + TOP_VALUES - 1
 
 
 def test_bins_have_exact_borders(spark: SparkSession) -> None:

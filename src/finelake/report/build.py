@@ -68,7 +68,7 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
         splits=tuple(document.SplitFile(split=split, **manifest["files"][split]) for split in SPLITS),
         tokens=_histogram("tokens", "tokens", values, spread, limit=_limit(settings, model)),
         messages=_histogram("messages", "message_count", values, spread, limit=settings.conversations.max_turns),
-        mixes=_mixes(values),
+        mixes=mixes_of(values),
         windows=facts.windows_of(manifest),
         topics=facts.topics_of(manifest),
         duplicates=facts.duplicates_of(manifest),
@@ -181,7 +181,8 @@ def _histogram(
     )
 
 
-def _mixes(values: Sequence[Row]) -> tuple[document.Mix, ...]:
+def mixes_of(values: Sequence[Row]) -> tuple[document.Mix, ...]:
+    """Make the mixes of the rows of `counts.value_counts`, commonest values first."""
     columns = sorted({row["column"] for row in values} - {"tokens", "messages"}, key=_order)
     return tuple(_mix(column, [row for row in values if row["column"] == column]) for column in columns)
 
