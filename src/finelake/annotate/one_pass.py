@@ -33,6 +33,7 @@ from finelake.conversations.examples import (
     dedup_key,
     last_reply,
     last_user,
+    normalised_contents,
     system_key,
 )
 from finelake.conversations.repair import repair, repair_conversation
@@ -311,6 +312,7 @@ def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
     counts = repaired.counts
     fates = (counts.kept, counts.merged, counts.trimmed, counts.duplicate) if example else (0, 0, 0, 0)
     windows = item.windows if example else []
+    contents = normalised_contents(example.messages) if example else []
     return (
         [each.line for each, _ in windows],
         [len(each.messages) for each, _ in windows],
@@ -325,8 +327,8 @@ def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
         cut.replies if cut else replies(example) if example else None,
         *((cut.window.tokens, cut.window.replies, cut.last.tokens, cut.last.replies) if cut else (None,) * 4),
         system_key(example.messages) if example else None,
-        dedup_key(example.messages) if example else None,
-        compared_text(example.messages, side=side) if example else None,
+        dedup_key(example.messages, contents) if example else None,
+        compared_text(example.messages, contents, side=side) if example else None,
     )
 
 

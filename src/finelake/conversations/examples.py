@@ -154,7 +154,12 @@ def last_user(messages: Sequence[Message]) -> str:
     return next((message["content"] for message in reversed(messages) if message["role"] == USER), "")
 
 
-def dedup_key(messages: Sequence[Message]) -> str:
+def normalised_contents(messages: Sequence[Message]) -> list[str]:
+    """Return the normalised content of each message, "" for a system prompt, for `dedup_key` and `compared_text`."""
+    return ["" if message["role"] == SYSTEM else normalise(message["content"] or "") for message in messages]
+
+
+def dedup_key(messages: Sequence[Message], contents: Sequence[str] | None = None) -> str:
     """Return the SHA-256 (hex) of the normalised user, assistant and tool messages, for exact duplicates.
 
     Left out: the system prompt, weights, tool definitions and call ids. Text goes through `normalise`; the arguments
@@ -162,11 +167,11 @@ def dedup_key(messages: Sequence[Message]) -> str:
     """
     digest = hashlib.sha256()
     parts: list[str] = []
-    for message in messages:
+    for message, content in zip(messages, contents or normalised_contents(messages), strict=True):
         role = message["role"]
         if role == SYSTEM:
             continue
-        parts.append(f"\x1e{role}\x1f{normalise(message['content'] or '')}")
+        parts.append(f"\x1e{role}\x1f{content}")
         for call in message.get("tool_calls") or ():
             function = call["function"]
             parts.append(f"\x1f{function['name']}\x1f{normalise(_canonical(function['arguments']))}")
@@ -174,7 +179,7 @@ def dedup_key(messages: Sequence[Message]) -> str:
     return digest.hexdigest()
 
 
-def compared_text(messages: Sequence[Message], *, side: Side) -> str:
+def compared_text(messages: Sequence[Message], contents: Sequence[str] | None = None, *, side: Side) -> str:
     """Return the normalised text that near duplicates are compared by, one message a line.
 
     reply: what the assistant says and calls, and the last user turn · user: the user turns · both: all of these. The
@@ -182,10 +187,10 @@ def compared_text(messages: Sequence[Message], *, side: Side) -> str:
     """
     last = max((n for n, message in enumerate(messages) if message["role"] == USER), default=-1)
     parts = []
-    for n, message in enumerate(messages):
+    for n, (message, content) in enumerate(zip(messages, contents or normalised_contents(messages), strict=True)):
         role = message["role"]
         if (role == ASSISTANT and side != "user") or (role == USER and (side != "reply" or n == last)):
-            parts.append(normalise(message["content"] or ""))
+            parts.append(content)
             parts += [
                 f"{call['function']['name']} {normalise(_canonical(call['function']['arguments']))}"
                 for call in message.get("tool_calls") or ()
@@ -204,6 +209,8 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     if not text.isprintable():
         text = _drop_invisible("", text)
+    elif "  " not in text:
+        return text.strip(" ")  # the space is the only white space that is printable
     return " ".join(text.split())
 
 

@@ -79,6 +79,8 @@ class Privacy:
         if not self._active:
             return
         texts = [list(_texts(message)) for message in repaired.messages]
+        if not may_hold_any("\n".join(part for parts in texts for part in parts)):
+            return
         scan = _Scan(self._detector)
         receipts = [
             Receipt(item.kind, n, self._plan.hasher.digest(item.kind, item.value))

@@ -179,6 +179,11 @@ def test_stored_messages_of_any_shape_never_raise(value: str) -> None:
     assert bool(repaired.messages) != bool(repaired.reasons)
 
 
+def test_the_space_is_the_only_printable_white_space() -> None:
+    """`normalise` leaves a printable text without two spaces in a row as it is, but for its ends."""
+    assert [chr(code) for code in range(0x110000) if chr(code).isspace() and chr(code).isprintable()] == [" "]
+
+
 @given(st.text())
 def test_normalise_is_stable(text: str) -> None:
     once = normalise(text)
