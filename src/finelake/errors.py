@@ -45,3 +45,9 @@ class BalanceError(FinelakeError):
     """Raised when the rows that went in and the outcomes that came out do not add up."""
 
     exit_code = 7
+
+
+class RunBusyError(FinelakeError):
+    """Raised when another driver works on the run, or has taken it over: this one must not act."""
+
+    exit_code = 8

@@ -288,6 +288,10 @@ class Training(Section):
     """The fine-tuning job. Ranges: OpenAI's API specification; suffix: Azure's (at most 40 characters).
 
     The same data and settings never make a second job; counting `attempt` up asks for another one all the same.
+    After `deadline_hours` of watching the job is left, paused or cancelled, as `at_deadline` says. Files above
+    `parts_above_megabytes` (of 2^20 bytes) travel in parts of `part_megabytes`. With `import_from`, a secret that
+    holds the signed address of a folder with the published files, the service fetches them itself. A driver that has
+    not written for `lease_seconds` is taken for dead.
     """
 
     epochs: Annotated[int, Field(ge=1, le=50)] | Literal["auto"] = "auto"
@@ -299,6 +303,11 @@ class Training(Section):
     training_type: Literal["standard", "globalStandard", "developerTier"] = "globalStandard"
     poll_seconds: Annotated[float, Field(gt=0)] = 10.0
     deadline_hours: Annotated[float, Field(gt=0)] = 24.0
+    at_deadline: Literal["leave", "pause", "cancel"] = "leave"
+    parts_above_megabytes: PositiveInt = 100
+    part_megabytes: Annotated[int, Field(ge=1, le=64)] = 32
+    import_from: SecretRef | None = None
+    lease_seconds: Annotated[float, Field(ge=1)] = 600.0
 
 
 class Deployment(Section):

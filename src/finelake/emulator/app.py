@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finelake.emulator.errors import ApiError, envelope, invalid
+from finelake.emulator.meddling import Meddler
 from finelake.emulator.routes_arm import ArmRoutes
 from finelake.emulator.routes_chat import AzureChatRoutes, OpenAIChatRoutes
 from finelake.emulator.routes_files import FileRoutes
@@ -56,9 +57,10 @@ def build_app(services: Services, *, api_key: str) -> FastAPI:
     ):
         app.include_router(router, prefix="/v1", dependencies=[openai])
     app.include_router(ArmRoutes(services).router, dependencies=[Depends(require_bearer)])
-    app.include_router(_ClockRoutes(services).router, prefix="/rehearsal", dependencies=[azure])
+    app.include_router(_RehearsalRoutes(services).router, prefix="/rehearsal", dependencies=[azure])
     _add_error_handlers(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    app.add_middleware(Meddler, plan=services.faults)
     app.add_middleware(RehearsalMark)
     return app
 
@@ -88,18 +90,28 @@ class RehearsalMark:
         await self._app(scope, receive, marked)
 
 
-class _ClockRoutes:
-    """The one path that no real service has: the rehearsal's own clock."""
+class _RehearsalRoutes:
+    """The paths that no real service has: the rehearsal's own clock, and its faults."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.router = APIRouter()
         self.router.add_api_route("/clock", self.show, methods=["GET"])
         self.router.add_api_route("/clock/advance", self.advance, methods=["POST"])
+        self.router.add_api_route("/faults", self.faults, methods=["GET"])
+        self.router.add_api_route("/faults", self.plan, methods=["POST"])
 
     def show(self) -> Response:
         """Tell the service's time."""
         return JSONResponse({"now": self._services.clock.now()})
+
+    def faults(self) -> Response:
+        """Tell which faults were met since the schedule began, and whether a request is held."""
+        return JSONResponse(self._services.faults.view())
+
+    def plan(self, body: Body) -> Response:
+        """Begin a new schedule of faults: seed, rate, limit, kinds, hold."""
+        return JSONResponse(self._services.faults.reset(body))
 
     def advance(self, body: Body) -> Response:
         """Move the clock forward by `seconds`."""

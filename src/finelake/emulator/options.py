@@ -13,7 +13,8 @@ class EmulatorOptions:
 
     `speed` runs the service's clock that many times faster than the wall clock, so that a day's expiry can be seen
     in a minute. `training_seconds` is the least time a job trains; a big file may take longer. `quota` is in
-    thousands of tokens a minute for each pair of SKU and base model.
+    thousands of tokens a minute for each pair of SKU and base model. `fault_rate` is the share of requests that meet
+    a fault of the schedule `fault_seed`, up to `fault_limit` faults.
     """
 
     speed: float = 1.0
@@ -25,6 +26,9 @@ class EmulatorOptions:
     developer_seconds: float = 24 * 3600.0
     inactive_seconds: float = 15 * 24 * 3600.0
     quota: int = 1000
+    fault_rate: float = 0.0
+    fault_seed: int = 0
+    fault_limit: int = 50
 
     def __post_init__(self) -> None:
         """Raise ConfigError when a number is negative or the speed is not above zero."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -106,6 +107,11 @@ class ArmRoutes:
                 "provisioningState": state,
                 "capabilities": {"chatCompletion": "true"},
                 "rateLimits": [{"key": "token", "renewalPeriod": 60, "count": deployment.capacity * 1000}],
+            },
+            "systemData": {
+                "createdBy": "rehearsal",
+                "createdByType": "User",
+                "createdAt": datetime.fromtimestamp(deployment.created_at, UTC).isoformat(),
             },
             "etag": hashlib.sha256(f"{deployment}{state}".encode()).hexdigest()[:32],
         }

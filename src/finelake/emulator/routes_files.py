@@ -8,6 +8,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from finelake.emulator import views_azure, views_openai
+from finelake.emulator.fetching import fetched
 from finelake.emulator.files import FileRecord
 from finelake.emulator.paging import page
 from finelake.emulator.security import Body
@@ -29,6 +30,8 @@ class FileRoutes:
         add("/files/{file_id}", self.get, methods=["GET"])
         add("/files/{file_id}", self.delete, methods=["DELETE"])
         add("/files/{file_id}/content", self.content, methods=["GET"])
+        if with_uploads and plane == "azure":
+            add("/files/import", self.import_file, methods=["POST"])
         if with_uploads:
             add("/uploads", self.create_upload, methods=["POST"])
             add("/uploads/{upload_id}/parts", self.add_part, methods=["POST"])
@@ -45,6 +48,13 @@ class FileRoutes:
         headers = {"location": str(request.url.replace(path=f"{request.url.path}/{record.id}"))}
         azure = self._plane == "azure"
         return JSONResponse(self._view(record), 201 if azure else 200, headers if azure else None)
+
+    def import_file(self, body: Body) -> Response:
+        """Fetch a file from an address."""
+        address, filename, purpose = (str(body.get(key) or "") for key in ("content_url", "filename", "purpose"))
+        with fetched(address) as source:
+            record = self._services.files.create(self._plane, filename=filename, purpose=purpose, source=source)
+        return JSONResponse(self._view(record), 201)
 
     def every(self, request: Request) -> Response:
         """List files; Azure's list has no pages, and says so lest clients go round for ever."""

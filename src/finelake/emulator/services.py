@@ -10,6 +10,7 @@ from finelake.emulator.capacity import CapacityMeter
 from finelake.emulator.chat import ChatService
 from finelake.emulator.clock import Clock
 from finelake.emulator.deployments import DeploymentService
+from finelake.emulator.faults import FaultPlan
 from finelake.emulator.files import FileService
 from finelake.emulator.jobs import JobService
 from finelake.emulator.options import EmulatorOptions
@@ -34,6 +35,7 @@ class Services:
     chat: ChatService
     capacity: CapacityMeter
     worker: Worker
+    faults: FaultPlan
 
 
 def build_services(state_folder: Path, options: EmulatorOptions) -> Services:
@@ -73,4 +75,5 @@ def build_services(state_folder: Path, options: EmulatorOptions) -> Services:
             queue_seconds=options.queue_seconds,
             stopping=stopping,
         ),
+        faults=FaultPlan(seed=options.fault_seed, rate=options.fault_rate, limit=options.fault_limit),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from openai import AzureOpenAI, OpenAI
@@ -9,7 +11,7 @@ from openai import AzureOpenAI, OpenAI
 from finelake.config.settings import Service, Training
 from finelake.services.base import FineTuningService, Token, chosen_hyperparameters, supervised
 from finelake.services.contact import Contact
-from finelake.services.credentials import entra_credential, entra_token_provider, place_of, resolve
+from finelake.services.credentials import RenewableToken, place_of, resolve
 from finelake.services.deployments import Deployments, connect_deployments
 from finelake.services.identity import checked_address
 
@@ -28,10 +30,13 @@ class AzureOpenAIService(FineTuningService):
         deployments: Deployments,
         api: Literal["v1", "dated"],
         token: Token | None,
+        renew: Callable[[], str | None],
+        dated: OpenAI,
     ) -> None:
-        super().__init__(contact=contact, client=client, deployments=deployments)
+        super().__init__(contact=contact, client=client, deployments=deployments, renew=renew)
         self._api = api
         self._token = token
+        self._dated = dated
 
     @property
     def client(self) -> OpenAI:
@@ -40,6 +45,22 @@ class AzureOpenAIService(FineTuningService):
             # A callable api_key would do this inside the SDK, but SDKs before 1.106 know strings only.
             self._client.api_key = self._token()
         return self._client
+
+    @property
+    def parts_client(self) -> OpenAI:
+        """The client of the dated paths: the v1 paths are reported to know no uploads in parts."""
+        return self._dated
+
+    def renew(self) -> bool:
+        """Read the key or get the token anew after a 401; True, as asking again then makes sense."""
+        super().renew()
+        self._dated.api_key = self._client.api_key if self._token is None else self._dated.api_key
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        self._dated.close()
 
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give hyperparameters and `trainingType`.
@@ -59,24 +80,54 @@ def connect_azure(service: Service, *, token: Token | None = None) -> AzureOpenA
     Raises ConfigError when an address, a key or a name is missing or wrong.
     """
     endpoint = checked_address(service.endpoint, setting="service.endpoint", example=_EXAMPLE)
-    key, origin = None, "Entra ID"
-    if token is None and service.api_key is not None:
-        key, origin = resolve(service.api_key, setting="service.api_key"), place_of(service.api_key)
-    elif token is None:
-        token = entra_token_provider(entra_credential(setting="service.api_key"), api=service.api)
+    sign_in = _sign_in(service, token)
     deployments = connect_deployments(service)
-    client = _v1_client(endpoint, key) if service.api == "v1" else _dated_client(endpoint, key, token, service)
-    contact = Contact(endpoint=endpoint, credential=origin, kind="azure")
-    return AzureOpenAIService(contact=contact, client=client, deployments=deployments, api=service.api, token=token)
+    dated = _dated_client(endpoint, sign_in, service)
+    client = _v1_client(endpoint, sign_in) if service.api == "v1" else dated
+    return AzureOpenAIService(
+        contact=Contact(endpoint=endpoint, credential=sign_in.origin, kind="azure"),
+        client=client,
+        deployments=deployments,
+        api=service.api,
+        token=sign_in.token,
+        renew=sign_in.renew,
+        dated=dated,
+    )
 
 
-def _v1_client(endpoint: str, key: str | None) -> OpenAI:
+@dataclass(frozen=True, slots=True)
+class _SignIn:
+    """A key or a function that gives tokens, where it comes from, and how to get a new one (the new key, if any)."""
+
+    key: str | None
+    token: Token | None
+    origin: str
+    renew: Callable[[], str | None]
+
+
+def _sign_in(service: Service, token: Token | None) -> _SignIn:
+    if token is not None:
+        return _SignIn(None, token, "Entra ID", lambda: None)
+    if service.api_key is not None:
+        reference = service.api_key
+        key = resolve(reference, setting="service.api_key")
+        return _SignIn(key, None, place_of(reference), lambda: resolve(reference, setting="service.api_key"))
+    source = RenewableToken(api=service.api)
+    return _SignIn(None, source, "Entra ID", source.renew)
+
+
+def _v1_client(endpoint: str, sign_in: _SignIn) -> OpenAI:
     base = endpoint if endpoint.endswith(_V1_PATH) else f"{endpoint}{_V1_PATH}"
-    return OpenAI(api_key=key or "set-before-each-request", base_url=f"{base}/")
+    return OpenAI(api_key=sign_in.key or "set-before-each-request", base_url=f"{base}/", max_retries=0)
 
 
-def _dated_client(endpoint: str, key: str | None, token: Token | None, service: Service) -> OpenAI:
-    address = endpoint.removesuffix("/openai")
-    if key is not None:
-        return AzureOpenAI(azure_endpoint=address, api_version=service.api_version, api_key=key)
-    return AzureOpenAI(azure_endpoint=address, api_version=service.api_version, azure_ad_token_provider=token)
+def _dated_client(endpoint: str, sign_in: _SignIn, service: Service) -> OpenAI:
+    address = endpoint.removesuffix(_V1_PATH).removesuffix("/openai")
+    if sign_in.key is not None:
+        return AzureOpenAI(azure_endpoint=address, api_version=service.api_version, api_key=sign_in.key, max_retries=0)
+    return AzureOpenAI(
+        azure_endpoint=address,
+        api_version=service.api_version,
+        azure_ad_token_provider=sign_in.token,
+        max_retries=0,
+    )

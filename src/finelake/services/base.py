@@ -6,34 +6,52 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import openai
 from openai import OpenAI
 from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from finelake.config.settings import Training
-from finelake.services.contact import Contact
+from finelake.errors import ServiceError
+from finelake.services.contact import Contact, PassingError
 from finelake.services.deployments import Deployments
-from finelake.services.paging import walk
+from finelake.services.paging import Item, Page, walk
 
 Token = Callable[[], str]
 """A function that gives a bearer token which is valid now."""
 
 _PAGE = 100
+_UNREACHED = {"ConnectError", "ConnectTimeout"}
 
 
 class FineTuningService(ABC):
     """A service that stores files, trains and answers. Use as a context manager: it holds connections."""
 
-    def __init__(self, *, contact: Contact, client: OpenAI, deployments: Deployments | None) -> None:
+    def __init__(
+        self, *, contact: Contact, client: OpenAI, deployments: Deployments | None, renew: Callable[[], str | None]
+    ) -> None:
         self.contact = contact
         self.deployments = deployments
         self._client = client
+        self._renew = renew
 
     @property
     def client(self) -> OpenAI:
         """The SDK's client. Ask for it at each use: an Entra token inside it grows old."""
         return self._client
+
+    @property
+    def parts_client(self) -> OpenAI:
+        """The client that uploads files in parts."""
+        return self.client
+
+    def renew(self) -> bool:
+        """Read the key or get the token anew after a 401; True, as asking again then makes sense."""
+        key = self._renew()
+        if key is not None:
+            self._client.api_key = key
+        return True
 
     @abstractmethod
     def job_body(self, training: Training) -> dict[str, Any]:
@@ -42,29 +60,52 @@ class FineTuningService(ABC):
     def greet(self) -> None:
         """Ask for one page of files, so that a wrong address or key is known before anything is done.
 
-        Raises ServiceError.
+        Raises PassingError for what may pass (429, 5xx, a cut connection), ServiceError for the rest.
         """
-        with self.contact.doing("listing uploaded files"):
+        try:
             page = self.client.files.list(purpose="fine-tune")
+        except openai.APIStatusError as error:
+            raise self._greeting(
+                error, passing=error.status_code in {408, 409, 429} or error.status_code >= 500
+            ) from None
+        except openai.APIConnectionError as error:
+            raise self._greeting(error, passing=type(error.__cause__).__name__ not in _UNREACHED) from None
+        except (openai.OpenAIError, AttributeError, TypeError, ValueError):
+            raise self.contact.not_the_api() from None
         if not isinstance(getattr(page, "data", None), list):
             raise self.contact.not_the_api()
+
+    def _greeting(self, error: openai.OpenAIError, *, passing: bool) -> ServiceError:
+        explained = self.contact.explain(error, "listing uploaded files")
+        return PassingError(str(explained)) if passing else explained
 
     def files(self) -> Iterator[FileObject]:
         """Give the files uploaded for fine-tuning, newest first where the service sorts."""
         # SDKs before 1.51 have no argument `after` here.
-        return walk(lambda after: self.client.files.list(purpose="fine-tune", extra_query=_after(after)))
+        return self._walk(lambda after: self.client.files.list(purpose="fine-tune", extra_query=_after(after)))
 
     def jobs(self) -> Iterator[FineTuningJob]:
         """Give the fine-tuning jobs, newest first."""
-        return walk(lambda after: self.client.fine_tuning.jobs.list(limit=_PAGE, **_after(after)))
+        return self._walk(lambda after: self.client.fine_tuning.jobs.list(limit=_PAGE, **_after(after)))
 
     def events(self, job_id: str) -> Iterator[FineTuningJobEvent]:
         """Give a job's events, newest first."""
-        return walk(lambda after: self.client.fine_tuning.jobs.list_events(job_id, limit=_PAGE, **_after(after)))
+        return self._walk(lambda after: self.client.fine_tuning.jobs.list_events(job_id, limit=_PAGE, **_after(after)))
 
     def checkpoints(self, job_id: str) -> Iterator[FineTuningJobCheckpoint]:
         """Give a job's checkpoints, newest first."""
-        return walk(lambda after: self.client.fine_tuning.jobs.checkpoints.list(job_id, **_after(after)))
+        return self._walk(lambda after: self.client.fine_tuning.jobs.checkpoints.list(job_id, **_after(after)))
+
+    def file(self, file_id: str) -> FileObject:
+        """Look at one file."""
+        return self.contact.readable(lambda: self.client.files.retrieve(file_id), needs="id")
+
+    def job(self, job_id: str) -> FineTuningJob:
+        """Look at one job. Fields that the service leaves out are not there: read them with `getattr`."""
+        return self.contact.readable(lambda: self.client.fine_tuning.jobs.retrieve(job_id), needs="status")
+
+    def _walk(self, fetch: Callable[[str | None], Page[Item]]) -> Iterator[Item]:
+        return walk(lambda after: self.contact.readable(lambda: fetch(after), needs="data"))
 
     def close(self) -> None:
         """Close all connections."""

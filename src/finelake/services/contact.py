@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 
@@ -13,6 +13,20 @@ from finelake.errors import ServiceError
 
 _ADDRESS_CODES = {None, "404"}
 _RESOLUTION_SIGNS = ("Name or service not known", "nodename nor servname", "No address associated", "getaddrinfo")
+
+Answer = TypeVar("Answer")
+
+
+class PassingError(ServiceError):
+    """Raised for a failure that may pass: ask again, after `retry_after` seconds where the service named them."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnreadableError(PassingError):
+    """Raised for an answer that is not what the API promises: a web page, broken JSON, an object without its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,23 @@ class Contact:
         except (AttributeError, ValueError):
             # The SDK trips over a web page where it expects JSON.
             raise self.not_the_api() from None
+
+    def readable(self, call: Callable[[], Answer], *, needs: str) -> Answer:
+        """Make a call and give its answer, which must have the attribute `needs`.
+
+        Raises UnreadableError for any other answer, and the SDK's own errors.
+        """
+        try:
+            answer = call()
+        except (AttributeError, TypeError, ValueError):
+            # The SDK trips over a web page, or over JSON of another form, where it expects an object.
+            raise self._unreadable() from None
+        if not hasattr(answer, needs):
+            raise self._unreadable()
+        return answer
+
+    def _unreadable(self) -> UnreadableError:
+        return UnreadableError(f"What {self.endpoint} answered is not what this API promises.")
 
     def explain(self, error: openai.OpenAIError, action: str) -> ServiceError:
         """Say what happened while `action`, and what to do."""

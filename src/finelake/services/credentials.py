@@ -79,6 +79,24 @@ def entra_token_provider(credential: TokenCredential, *, api: str) -> Callable[[
     return token
 
 
+class RenewableToken:
+    """Gives valid Entra tokens of azure-identity's default chain; `renew` forgets the tokens that it kept.
+
+    Raises EnvironmentProblem when azure-identity is not installed.
+    """
+
+    def __init__(self, *, api: str) -> None:
+        self._api = api
+        self._token = entra_token_provider(entra_credential(setting="service.api_key"), api=api)
+
+    def __call__(self) -> str:
+        return self._token()
+
+    def renew(self) -> None:
+        """Begin with a new credential."""
+        self._token = entra_token_provider(entra_credential(setting="service.api_key"), api=self._api)
+
+
 def sign_in_problem(error: AzureError, *, setting: str) -> ConfigError:
     """Explain that Entra ID gave no token."""
     return ConfigError(

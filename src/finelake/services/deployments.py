@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ResourceNotFoundError,
     ServiceRequestError,
@@ -20,16 +22,28 @@ from azure.mgmt.cognitiveservices.models import Deployment, DeploymentModel, Dep
 
 from finelake.config.settings import Service
 from finelake.errors import ConfigError, ServiceError
+from finelake.services.contact import PassingError, UnreadableError
 from finelake.services.credentials import place_of, resource_manager_credential, sign_in_problem
 from finelake.services.identity import checked_address, is_loopback
+from finelake.services.waits import retry_after
 
 _PUBLIC_CLOUD = "https://management.azure.com"
 _PARENT_CODES = {"ResourceGroupNotFound", "SubscriptionNotFound", "ParentResourceNotFound", "InvalidSubscriptionId"}
 _BUSY_CODES = {"RequestConflict", "AnotherOperationInProgress", "Conflict"}
+_QUOTA_CODES = {"InsufficientQuota", "QuotaExceeded"}
+_RENEWALS = 2
 
 
-class BusyError(ServiceError):
+class BusyError(PassingError):
     """Raised when the account is being changed by another operation: one write at a time, try again soon."""
+
+
+class UnreachedError(PassingError):
+    """Raised when the resource manager cannot be reached at all."""
+
+
+class QuotaError(ServiceError):
+    """Raised when the quota does not allow a deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +57,20 @@ class ModelAddress:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment as ARM reports it; `state` is its provisioning state."""
+    """A deployment as ARM reports it; `state` is its provisioning state, `created_at` None where ARM does not say."""
 
     name: str
     model: str
     version: str
     state: str
+    sku: str = ""
+    capacity: int = 0
+    created_at: datetime | None = None
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it serves a tuned model (`base.ft-...`, `ft:...`)."""
+        return ".ft-" in self.model or self.model.startswith("ft:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +86,29 @@ class Target:
 class Deployments:
     """The deployments of one account."""
 
-    def __init__(self, client: Any, *, group: str, account: str, where: str, credential: str, https: bool) -> None:
-        self._client = client
+    def __init__(
+        self, connect: Callable[[], Any], *, group: str, account: str, where: str, credential: str, https: bool
+    ) -> None:
+        self._connect = connect
+        self._client = connect()
+        self._refused = 0
         self._group = group
         self._account = account
         self._where = where
         self._credential = credential
         self._options: dict[str, Any] = {} if https else {"enforce_https": False}
+
+    def greet(self) -> None:
+        """Ask for the list of deployments, so that a wrong name or address is known before anything is done.
+
+        Raises PassingError for what may pass, ServiceError for the rest.
+        """
+        try:
+            self.every()
+        except UnreadableError as error:
+            raise ServiceError(f"{error} Correct service.resource_manager.") from None
+        except UnreachedError as error:
+            raise ServiceError(str(error)) from None
 
     def find(self, name: str) -> Deployed | None:
         """Look a deployment up; None when there is none of that name."""
@@ -81,9 +119,13 @@ class Deployments:
                 if _code(error) in _PARENT_CODES:
                     raise self._no_account(error) from None
                 return None
-        properties = found.properties
-        model = properties.model
-        return Deployed(name, model.name or "", model.version or "", str(properties.provisioning_state or "unknown"))
+            return _deployed(found, name)
+
+    def every(self) -> list[Deployed]:
+        """Give the account's deployments."""
+        with self._explained("listing deployments"):
+            found = list(self._client.deployments.list(self._group, self._account, **self._options))
+            return [_deployed(one, str(one.name)) for one in found]
 
     def put(self, target: Target) -> None:
         """Ask for a deployment; it is made, or changed, after this returns.
@@ -101,6 +143,14 @@ class Deployments:
                 self._group, self._account, target.name, deployment, polling=False, **self._options
             )
 
+    def delete(self, name: str) -> None:
+        """Ask for the end of a deployment; it is gone some time after this returns, and then its quota.
+
+        Raises BusyError when another operation runs, ServiceError when ARM refuses.
+        """
+        with self._explained(f"deleting deployment {name}"):
+            self._client.deployments.begin_delete(self._group, self._account, name, polling=False, **self._options)
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -117,37 +167,53 @@ class Deployments:
             yield
         except ClientAuthenticationError as error:
             raise self._signing_in(error, action) from None
+        except (DecodeError, AttributeError, TypeError, KeyError) as error:
+            # The SDK trips over a web page, or over JSON of another form, where it expects a deployment.
+            raise UnreadableError(
+                f"What {self._where} answered while {action} is not the resource manager's ({type(error).__name__})."
+            ) from None
         except HttpResponseError as error:
-            raise self._refused(error, action) from None
+            raise self._said_no(error, action) from None
         except (ServiceRequestError, ServiceResponseError) as error:
-            raise ServiceError(
+            kind = UnreachedError if isinstance(error, ServiceRequestError) else PassingError
+            raise kind(
                 f"The resource manager {self._where} cannot be reached while {action} ({type(error).__name__}). Check "
                 f"service.resource_manager, network and proxy, and run the same again; what is done stays done."
             ) from None
         except AzureError as error:
             raise ServiceError(f"{self._where} could not be used while {action} ({type(error).__name__}).") from None
+        self._refused = 0
 
     def _signing_in(self, error: ClientAuthenticationError, action: str) -> Exception:
         if error.response is None:
             return sign_in_problem(error, setting="service.resource_manager_token")
-        return ServiceError(
+        self._refused += 1
+        message = (
             f"{self._where} refused the credential (401) while {action}. It came from {self._credential}. Sign in to "
             f"the tenant of the subscription, or correct the token."
         )
+        if self._refused > _RENEWALS:
+            return ServiceError(message)
+        # The SDK keeps a token until it expires by this machine's clock; a new client asks for a new one.
+        self._client.close()
+        self._client = self._connect()
+        return PassingError(message)
 
-    def _refused(self, error: HttpResponseError, action: str) -> ServiceError:
-        code, message = _code(error), _message(error)
-        if error.status_code == 409 and code in _BUSY_CODES:
-            return BusyError(f"{self._where}: account {self._account} is busy with another operation ({code}).")
-        if error.status_code == 404:
-            return self._no_account(error)
-        said = f"{self._where} refused {action} ({error.status_code}, {code}): {message}"
-        if code == "InsufficientQuota":
-            return ServiceError(
-                f"{said} Lower deployment.capacity, delete deployments that are no longer used (they keep their "
-                f"quota), choose another deployment.sku, or ask for more quota, then run the same again."
+    def _said_no(self, error: HttpResponseError, action: str) -> ServiceError:
+        code, message, status = _code(error), _message(error), error.status_code or 0
+        if status == 409 and code in _BUSY_CODES:
+            return BusyError(
+                f"{self._where}: account {self._account} is busy with another operation ({code}).",
+                retry_after=_retry_after(error),
             )
-        if error.status_code == 403:
+        if status == 404:
+            return self._no_account(error)
+        said = f"{self._where} refused {action} ({status}, {code}): {message}"
+        if status in {408, 429} or status >= 500:
+            return PassingError(said, retry_after=_retry_after(error))
+        if code in _QUOTA_CODES:
+            return QuotaError(said)
+        if status == 403:
             return ServiceError(
                 f"{said} Deploying needs Microsoft.CognitiveServices/accounts/deployments/write on the account, for "
                 f"example the role Cognitive Services Contributor or Foundry Owner."
@@ -167,20 +233,43 @@ def connect_deployments(service: Service) -> Deployments:
         raise ConfigError(f"{', '.join(missing)} not set. Deploying the tuned model through ARM needs all three.")
     address = checked_address(service.resource_manager, setting="service.resource_manager", example=_PUBLIC_CLOUD)
     token = service.resource_manager_token
-    client = CognitiveServicesManagementClient(
-        resource_manager_credential(service),
-        str(service.subscription_id),
-        base_url=address,
-        credential_scopes=[f"{_PUBLIC_CLOUD if is_loopback(address) else address}/.default"],
-    )
+
+    def connect() -> Any:
+        return CognitiveServicesManagementClient(
+            resource_manager_credential(service),
+            str(service.subscription_id),
+            base_url=address,
+            credential_scopes=[f"{_PUBLIC_CLOUD if is_loopback(address) else address}/.default"],
+            retry_total=0,
+        )
+
     return Deployments(
-        client,
+        connect,
         group=str(service.resource_group),
         account=str(service.account),
         where=address,
         credential=place_of(token) if token is not None else "Entra ID (azure-identity's default chain)",
         https=address.startswith("https://"),
     )
+
+
+def _deployed(found: Deployment, name: str) -> Deployed:
+    properties, sku, system = found.properties, found.sku, found.system_data
+    model = properties.model if properties is not None else None
+    return Deployed(
+        name=name,
+        model=(model.name if model is not None else None) or "",
+        version=(model.version if model is not None else None) or "",
+        state=str((properties.provisioning_state if properties is not None else None) or "unknown"),
+        sku=(sku.name if sku is not None else None) or "",
+        capacity=(sku.capacity if sku is not None else None) or 0,
+        created_at=getattr(system, "created_at", None),
+    )
+
+
+def _retry_after(error: HttpResponseError) -> float | None:
+    headers = getattr(error.response, "headers", {})
+    return retry_after(headers.get("retry-after"), answered_at=headers.get("date"))
 
 
 def _code(error: HttpResponseError) -> str:

@@ -29,6 +29,11 @@ def connect_openai(service: Service) -> OpenAIService:
         raise ConfigError("service.api_key is not set, and service.kind openai signs in with a key only. Set it.")
     endpoint = checked_address(service.endpoint or OPENAI_ENDPOINT, setting="service.endpoint", example=OPENAI_ENDPOINT)
     base = endpoint if urlsplit(endpoint).path else f"{endpoint}/v1"
-    client = OpenAI(api_key=resolve(service.api_key, setting="service.api_key"), base_url=base)
-    contact = Contact(endpoint=endpoint, credential=place_of(service.api_key), kind="openai")
-    return OpenAIService(contact=contact, client=client, deployments=None)
+    reference = service.api_key
+    key = resolve(reference, setting="service.api_key")
+    return OpenAIService(
+        contact=Contact(endpoint=endpoint, credential=place_of(reference), kind="openai"),
+        client=OpenAI(api_key=key, base_url=base, max_retries=0),
+        deployments=None,
+        renew=lambda: resolve(reference, setting="service.api_key"),
+    )

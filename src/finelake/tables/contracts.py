@@ -178,9 +178,11 @@ class Ledger(pa.DataFrameModel):
 
 
 class Runs(pa.DataFrameModel):
-    """The run log (see tables.runs): one row an entry of a step, `intent` or `result`, with its payload as JSON."""
+    """The journal of runs (see tables.runs): one row a numbered entry, with its payload as JSON."""
 
     run_id: T.StringType = pa.Field(nullable=True)
+    sequence: T.LongType = pa.Field(nullable=True)
+    holder: T.StringType = pa.Field(nullable=True)
     step: T.StringType = pa.Field(nullable=True)
     entry: T.StringType = pa.Field(nullable=True)
     payload: T.StringType = pa.Field(nullable=True)

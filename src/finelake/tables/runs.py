@@ -1,68 +1,122 @@
-"""The run log: what each step of a training run intended and what came of it.
+"""The table of runs: what each step of a training run intended, what came of it, and who works on it.
 
-One append-only Delta table, one row an entry, columns: run_id string, step string, entry string
-(`intent` before an outside effect, `result` after it), payload string (JSON), recorded_at timestamp (UTC).
-A step is done when it has a result. An intent without a result means that the process ended between the two:
-the next run must look at the service before it acts again.
+One append-only Delta table, one row an entry, columns: run_id string, sequence long, holder string, step string,
+entry string (`lease`, `intent`, `result`), payload string (JSON), recorded_at timestamp (UTC). A step is done when it
+has a result. An intent without a result means that the process ended between the two: the next driver must look at
+the service before it acts again.
+
+Delta takes one transaction of an application id and version, so `append` with the run as id and the number as version
+is a compare-and-set. That needs a store on which Delta's commits exclude each other: local disks, ADLS, GCS, HDFS and
+Unity Catalog do; S3 with several clusters only through Databricks or Delta's DynamoDB log store.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.tables.contracts import checked
+from finelake.tables.journal import Entry
 from finelake.tables.names import RUNS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
 
-Entry = Literal["intent", "result"]
-_SCHEMA = "run_id string, step string, entry string, payload string, recorded_at timestamp"
+logger = logging.getLogger(__name__)
+
+_SCHEMA = (
+    "run_id string, sequence long, holder string, step string, entry string, payload string, recorded_at timestamp"
+)
+_ADDED_LATER = {"sequence": "long", "holder": "string"}
 
 
 class RunLog:
-    """The entries of one run, read once at the start and kept up to date while steps are recorded."""
+    """The entries of one run as they are when the log is opened; for those who only read."""
 
     def __init__(self, spark: SparkSession, table: TableRef, *, run_id: str) -> None:
-        self._spark = spark
-        self._table = table
         self.run_id = run_id
-        self._entries: dict[tuple[str, str], dict[str, Any]] = self._read()
+        entries = DeltaJournal(spark, table, run_id=run_id).read()
+        self._entries = {(entry.step, entry.entry): entry.payload for entry in entries}
 
     def result(self, step: str) -> dict[str, Any] | None:
         """Give what a finished step recorded, or None when it is not finished."""
         return self._entries.get((step, "result"))
 
     def intent(self, step: str) -> dict[str, Any] | None:
-        """Give what was written ahead of a step's effect, or None."""
+        """Give what was written ahead of a step's last effect, or None."""
         return self._entries.get((step, "intent"))
 
-    def record_intent(self, step: str, payload: dict[str, Any]) -> None:
-        """Write down, before an effect, what is about to be done."""
-        self._record(step, "intent", payload)
 
-    def record_result(self, step: str, payload: dict[str, Any]) -> None:
-        """Write down what a step gave; from now on the step is not repeated."""
-        self._record(step, "result", payload)
+class DeltaJournal:
+    """The journal of one run in the table of runs."""
 
-    def _record(self, step: str, entry: Entry, payload: dict[str, Any]) -> None:
-        text = json.dumps(payload, sort_keys=True, ensure_ascii=False)
-        row = (self.run_id, step, entry, text, datetime.now(UTC))
-        frame = self._spark.createDataFrame([row], schema=_SCHEMA)
-        append_once(checked(frame, RUNS), self._table, key=f"{self.run_id}.{step}.{entry}")
-        self._entries[(step, entry)] = json.loads(text)
+    def __init__(self, spark: SparkSession, table: TableRef, *, run_id: str) -> None:
+        self._spark = spark
+        self._table = table
+        self._run_id = run_id
 
-    def _read(self) -> dict[tuple[str, str], dict[str, Any]]:
+    @property
+    def run_id(self) -> str:
+        """The run whose entries these are."""
+        return self._run_id
+
+    def read(self) -> list[Entry]:
+        """Give all entries of the run, in the order of their numbers. Raises InputError for a table of other form."""
         if not table_exists(self._spark, self._table):
-            return {}
-        entries = (
-            checked(read_table(self._spark, self._table), RUNS)
-            .where(F.col("run_id") == self.run_id)
-            .select("step", "entry", "payload")
-            .collect()
-        )
-        return {(row["step"], row["entry"]): json.loads(row["payload"]) for row in entries}
+            return []
+        rows = self._rows().orderBy("sequence", "recorded_at").collect()
+        return [
+            Entry(
+                sequence=row["sequence"] or 0,
+                holder=row["holder"] or "",
+                step=row["step"],
+                entry=row["entry"],
+                payload=json.loads(row["payload"]),
+                recorded_at=datetime.fromtimestamp(row["at"], UTC),
+            )
+            for row in rows
+        ]
+
+    def append(self, entry: Entry) -> bool:
+        """Write an entry; False when an entry of this number was written by another holder.
+
+        Raises OutputError and Spark's own errors when nothing was written.
+        """
+        text = json.dumps(entry.payload, sort_keys=True, ensure_ascii=False)
+        row = (self._run_id, entry.sequence, entry.holder, entry.step, entry.entry, text, entry.recorded_at)
+        frame = checked(self._spark.createDataFrame([row], schema=_SCHEMA), RUNS)
+        try:
+            append_once(frame, self._table, key=f"run.{self._run_id}", version=entry.sequence, new_columns=True)
+        except Exception:
+            # A conflict, or an answer that was lost: what stands in the table decides.
+            holder = self._holder_of(entry.sequence)
+            if holder is None:
+                raise
+        else:
+            holder = self._holder_of(entry.sequence)
+        return holder == entry.holder
+
+    def _holder_of(self, sequence: int) -> str | None:
+        if not table_exists(self._spark, self._table):
+            return None
+        found = self._rows().where(F.col("sequence") == sequence).select("holder").first()
+        return None if found is None else str(found["holder"])
+
+    def _rows(self) -> DataFrame:
+        frame = read_table(self._spark, self._table)
+        for name, kind in _ADDED_LATER.items():
+            if name not in frame.columns:
+                frame = frame.withColumn(name, F.lit(None).cast(kind))
+        rows = checked(frame, RUNS).where(F.col("run_id") == self._run_id)
+        return rows.withColumn("at", F.unix_micros("recorded_at") / F.lit(1e6))
+
+
+def run_ids(spark: SparkSession, table: TableRef) -> list[str]:
+    """Give the ids of all runs that a table of runs knows, in order; an empty list when there is no such table."""
+    if not table_exists(spark, table):
+        return []
+    return [row["run_id"] for row in read_table(spark, table).select("run_id").distinct().orderBy("run_id").collect()]

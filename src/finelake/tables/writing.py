@@ -36,14 +36,14 @@ def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
     return latest_version(frame.sparkSession, table)
 
 
-def append_once(frame: DataFrame, table: TableRef, *, key: str, new_columns: bool = False) -> None:
+def append_once(frame: DataFrame, table: TableRef, *, key: str, version: int = 1, new_columns: bool = False) -> None:
     """Append rows; a second append under the same `key` is skipped by Delta (`txnAppId`, `txnVersion`).
 
-    The rows of one key must never change: a retry with other rows would be skipped as well. With `new_columns`
-    columns that the table lacks are added to it.
+    The rows of one key and version must never change: a retry with other rows would be skipped as well, and so would
+    a version that is not above the last one of its key. With `new_columns` columns that the table lacks are added.
     """
     writer = frame.write.format("delta").mode("append").option("mergeSchema", str(new_columns).lower())
-    writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", 1)
+    writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", version)
     with explained(table):
         writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
 

@@ -21,7 +21,7 @@ def check_data(data: TrainingData, *, settings: Settings, limits: ServiceLimits)
     """
     for file in (data.train, data.validation):
         _enough_examples(file, limits)
-        _file_fits(file, limits)
+        _file_fits(file, limits, parts_above=settings.training.parts_above_megabytes * 2**20)
     epochs = settings.training.epochs
     trained = data.train.tokens * (1 if epochs == "auto" else epochs)
     if trained > limits.max_tokens_times_epochs:
@@ -67,15 +67,16 @@ def _enough_examples(file: DataFile, limits: ServiceLimits) -> None:
         )
 
 
-def _file_fits(file: DataFile, limits: ServiceLimits) -> None:
+def _file_fits(file: DataFile, limits: ServiceLimits, *, parts_above: int) -> None:
     if file.bytes >= limits.max_file_bytes:
         raise InputError(
             f"{file.path} has {file.bytes:,} bytes, and the service takes files below {limits.max_file_bytes:,}. "
             f"Curate fewer or shorter conversations."
         )
-    if file.bytes > limits.max_reliable_post_bytes:
+    if limits.max_reliable_post_bytes < file.bytes <= parts_above:
         logger.warning(
-            "%s has %d bytes; uploads above %d are reported to fail later without saying why.",
+            "%s has %d bytes; single uploads above %d are reported to fail later without saying why. Lower "
+            "training.parts_above_megabytes.",
             file.path,
             file.bytes,
             limits.max_reliable_post_bytes,

@@ -1,50 +1,57 @@
-"""Deploying a model through ARM, and waiting until it truly answers."""
+"""Waiting for a deployment: first for ARM's success, then until the model truly answers."""
 
 from __future__ import annotations
 
-import logging
+from datetime import datetime, timedelta
 
 import openai
 
-from finelake.errors import ConfigError, ServiceError
+from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
-from finelake.services.deployments import BusyError, Deployed, Deployments, Target
-from finelake.training.patience import Patience, is_missing, pause_after
+from finelake.services.contact import PassingError
+from finelake.services.deployments import Deployed, Deployments, Target
+from finelake.training.effects.deployment import BROKEN, SUCCEEDED
+from finelake.training.patience import Patience, Tries, is_missing
 from finelake.training.progress import Progress
 
-logger = logging.getLogger(__name__)
-
-SUCCEEDED = "Succeeded"
-_BROKEN = {"Failed", "Canceled", "Disabled", "Deleting"}
-_LONGEST_PAUSE = 30.0
+# Facts of the Developer tier and of inactive tuned deployments (Azure's deployment guide).
+DEVELOPER_LIFE = timedelta(hours=24)
+IDLE_LIFE = timedelta(days=15)
 
 
-def ensure_deployed(
-    deployments: Deployments,
-    target: Target,
-    *,
-    may_replace: bool,
-    timeout_seconds: float,
-    patience: Patience,
-    progress: Progress,
+def lifetime(found: Deployed) -> tuple[datetime | None, str]:
+    """Give when a deployment is deleted by itself (None when not known or never), and the rule in words."""
+    if found.sku.casefold() in {"developertier", "developer"}:
+        ends = found.created_at + DEVELOPER_LIFE if found.created_at is not None else None
+        at = f" ({ends:%Y-%m-%d %H:%M} UTC)" if ends is not None else ""
+        return ends, f"deleted by the service 24 hours after it was made{at}, used or not; the model stays"
+    if found.is_tuned:
+        return None, "deleted by the service after 15 days without a request; the model stays; billed by the hour"
+    return None, "stays until it is deleted"
+
+
+def wait_until_provisioned(
+    deployments: Deployments, target: Target, *, deadline: float, patience: Patience, progress: Progress
 ) -> None:
-    """See that a deployment of this name serves this model; create it, or replace its model where `may_replace`.
-
-    Raises ConfigError when the name serves another model that may not be replaced, ServiceError when ARM refuses or
-    the deployment does not succeed in time.
-    """
-    deadline = patience.clock.now() + timeout_seconds
-    found = deployments.find(target.name)
-    if found is not None and not _serves(found, target):
-        if not may_replace:
-            raise ConfigError(
-                f"Deployment {target.name} exists and serves {found.model} {found.version}, not {target.model.name} "
-                f"{target.model.version}. Set deployment.base_name to another name."
+    """Wait for ARM's success. Raises ServiceError when it fails or does not come before `deadline`."""
+    while True:
+        found = patience.ask(lambda: deployments.find(target.name), action=f"looking up deployment {target.name}")
+        state = found.state if found is not None else "not listed yet"
+        progress.deployment_changed(target.name, state)
+        if found is not None and state == SUCCEEDED:
+            progress.noted(f"deployment {target.name}: {lifetime(found)[1]}")
+            return
+        if state in BROKEN:
+            raise ServiceError(
+                f"Deployment {target.name} of {target.model.name} ended as {state}. The resource's activity log in the "
+                f"portal says why; correct that and run the same again, and the deployment is asked for anew."
             )
-        logger.warning("Deployment %s serves %s now and gets %s.", target.name, found.model, target.model.name)
-    if found is None or not _serves(found, target) or found.state in _BROKEN:
-        _put(deployments, target, deadline=deadline, patience=patience, progress=progress)
-    _wait_until_provisioned(deployments, target, deadline=deadline, patience=patience, progress=progress)
+        if patience.clock.now() > deadline:
+            raise ServiceError(
+                f"Deployment {target.name} is still {state} when deployment.ready_timeout_seconds is over. Run "
+                f"the same again to go on waiting."
+            )
+        patience.clock.sleep(patience.pause)
 
 
 def wait_until_answers(
@@ -61,23 +68,21 @@ def wait_until_answers(
     `length_parameter` names the request's field for the most tokens of an answer. Raises ServiceError when no answer
     comes in time.
     """
-    began = patience.clock.now()
+    began, tries = patience.clock.now(), Tries(patience)
     while True:
         try:
-            service.client.with_options(max_retries=0).chat.completions.create(
-                model=model, messages=[{"role": "user", "content": "ping"}], extra_body={length_parameter: 1}
-            )
-        except openai.APIError as error:
-            wait = patience.pause if is_missing(error) else pause_after(error, usual=patience.pause)
+            _ping(service, model, length_parameter)
+        except (openai.APIError, PassingError) as error:
+            wait = patience.pause if is_missing(error) else tries.wait(error)
             if wait is None:
-                raise patience.contact.explain(error, f"asking {model} for its first answer") from None
+                raise patience.explained(error, f"asking {model} for its first answer") from None
             last = error
         else:
             progress.deployment_changed(model, "answers")
             return
         progress.deployment_changed(model, "not ready yet")
         if patience.clock.now() - began + wait > timeout_seconds:
-            said = patience.contact.explain(last, f"waiting for {model} to answer")
+            said = patience.explained(last, f"waiting for {model} to answer")
             raise ServiceError(
                 f"{model} is deployed but gave no answer for {timeout_seconds:.0f} seconds, the limit of "
                 f"deployment.ready_timeout_seconds. Check that service.endpoint and service.account are the same "
@@ -86,46 +91,10 @@ def wait_until_answers(
         patience.clock.sleep(wait)
 
 
-def _serves(found: Deployed, target: Target) -> bool:
-    same_version = found.version in {"", target.model.version}
-    names = {target.model.name.casefold(), f"{target.model.name}-{target.model.version}".casefold()}
-    return found.model.casefold() in names and same_version
-
-
-def _put(deployments: Deployments, target: Target, *, deadline: float, patience: Patience, progress: Progress) -> None:
-    pause = patience.pause
-    while True:
-        try:
-            deployments.put(target)
-            return
-        except BusyError as error:
-            if patience.clock.now() + pause > deadline:
-                raise ServiceError(
-                    f"{error} It stayed so until deployment.ready_timeout_seconds passed. Wait for the other operation "
-                    f"and run the same again."
-                ) from None
-        progress.deployment_changed(target.name, "waiting for another operation on the account")
-        patience.clock.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _wait_until_provisioned(
-    deployments: Deployments, target: Target, *, deadline: float, patience: Patience, progress: Progress
-) -> None:
-    while True:
-        found = deployments.find(target.name)
-        state = found.state if found is not None else "not listed yet"
-        progress.deployment_changed(target.name, state)
-        if state == SUCCEEDED:
-            return
-        if state in _BROKEN:
-            raise ServiceError(
-                f"Deployment {target.name} of {target.model.name} ended as {state}. The resource's activity log in the "
-                f"portal says why; correct that and run the same again, and the deployment is asked for anew."
-            )
-        if patience.clock.now() > deadline:
-            raise ServiceError(
-                f"Deployment {target.name} is still {state} when deployment.ready_timeout_seconds is over. Run "
-                f"the same again to go on waiting."
-            )
-        patience.clock.sleep(patience.pause)
+def _ping(service: FineTuningService, model: str, length_parameter: str) -> None:
+    service.contact.readable(
+        lambda: service.client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "ping"}], extra_body={length_parameter: 1}
+        ),
+        needs="choices",
+    )

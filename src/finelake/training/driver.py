@@ -16,12 +16,14 @@ from finelake.config.settings import Settings
 from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
-from finelake.tables.runs import RunLog
+from finelake.tables.runs import DeltaJournal
 from finelake.training import identity
 from finelake.training.check import check_data, check_model
 from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
-from finelake.training.deploy import SUCCEEDED
+from finelake.training.effects.deployment import SUCCEEDED
+from finelake.training.effects.log import EffectLog
+from finelake.training.effects.upload import UploadPlan
 from finelake.training.outcome import TrainingOutcome
 from finelake.training.progress import Progress
 from finelake.training.steps import (
@@ -38,43 +40,67 @@ from finelake.training.steps import (
     tuned_model,
 )
 from finelake.training.summary import summary
+from finelake.training.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
 
 def train(
-    spark: SparkSession, settings: Settings, *, clock: Clock | None = None, progress: Progress | None = None
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+    take_over: bool = False,
 ) -> TrainingOutcome:
     """Train and deploy on the published files of `settings.output`, or go on with a run that was begun.
 
     A finished run returns its outcome; a deployment that expired since is made again. Ctrl-C leaves the remote job
-    running. Raises ConfigError, InputError and ServiceError with place and remedy.
+    running. `take_over` takes the run from a driver that seems to be alive. Raises ConfigError, InputError and
+    ServiceError with place and remedy, RunBusyError when another driver works on the run.
     """
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     model = catalogue.find(settings.model)
     data = read_training_data(Path(settings.output.folder))
     check_model(data, settings=settings, model=model, counted_for=catalogue.find(data.model))
     check_data(data, settings=settings, limits=catalogue.limits)
-    run = identity.run_id(data, settings=settings, model=model)
+    run, runs = identity.run_id(data, settings=settings, model=model), table_ref(settings.tables, names.RUNS)
+    clock, lease_seconds = clock or Clock(), settings.training.lease_seconds
+
+    def log(journal: str) -> EffectLog:
+        return EffectLog(DeltaJournal(spark, runs, run_id=journal), clock=clock, lease_seconds=lease_seconds)
+
     with connect(settings.service) as service:
-        service.greet()
-        if service.deployments is not None:
-            service.deployments.find(identity.tuned_deployment(settings, run=run))
         context = RunContext(
-            spark=spark,
             settings=settings,
             service=service,
             data=data,
             model=model,
             longest_suffix=catalogue.limits.max_suffix_chars,
-            log=RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run),
-            clock=clock or Clock(),
+            uploads=UploadPlan.of(settings.training),
+            log=log(run),
+            file_log=lambda file: log(identity.file_journal(settings, file)),
+            telemetry=lambda job_id: Telemetry(spark, settings.tables, run_id=run, job_id=job_id),
+            clock=clock,
             progress=progress or Progress(),
         )
-        if context.log.result(SMOKE) is not None:
-            return _finished_before(context)
+        return drive(context, take_over=take_over)
+
+
+def drive(context: RunContext, *, take_over: bool = False) -> TrainingOutcome:
+    """Do the steps that are left, under the run's lease."""
+    service, log = context.service, context.log
+    context.patience.ask(service.greet, action="greeting the service")
+    if service.deployments is not None:
+        context.patience.ask(service.deployments.greet, action="greeting the resource manager")
+    if log.result(SMOKE) is not None:
+        return _finished_before(context)
+    log.acquire(take_over=take_over)
+    try:
         _go_on(context)
         return _outcome(context, finished_before=False)
+    finally:
+        log.release()
 
 
 def _go_on(context: RunContext) -> None:
@@ -118,7 +144,10 @@ def _finished_before(context: RunContext) -> TrainingOutcome:
             found = deployments.find(name)
             if found is None or found.state != SUCCEEDED:
                 context.progress.noted(f"deployment {name} is gone and is made again")
+                if not context.log.is_held:
+                    context.log.acquire()
                 work(context)
+        context.log.release()
     return _outcome(context, finished_before=True)
 
 

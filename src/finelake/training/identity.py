@@ -14,7 +14,16 @@ from finelake.training.data import DataFile, TrainingData
 
 _RUN_ID_DIGITS = 16
 _DATED = re.compile(r"\A(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
-_NOT_IN_IDENTITY = {"poll_seconds", "deadline_hours", "suffix"}
+_NOT_IN_IDENTITY = {
+    "poll_seconds",
+    "deadline_hours",
+    "at_deadline",
+    "suffix",
+    "parts_above_megabytes",
+    "part_megabytes",
+    "import_from",
+    "lease_seconds",
+}
 
 
 def run_id(data: TrainingData, *, settings: Settings, model: ModelInfo) -> str:
@@ -42,6 +51,12 @@ def job_suffix(settings: Settings, *, run: str, longest: int) -> str:
 def upload_name(settings: Settings, file: DataFile) -> str:
     """Give the name under which a file is uploaded; it carries the content's hash."""
     return f"{settings.project}-{file.split}-{file.sha256[:16]}.jsonl"
+
+
+def file_journal(settings: Settings, file: DataFile) -> str:
+    """Name the journal of a file at a resource: all runs that need this content there share it."""
+    place = hashlib.sha256(service_identity(settings.service).encode()).hexdigest()[:8]
+    return f"file-{place}-{file.sha256[:16]}"
 
 
 def tuned_deployment(settings: Settings, *, run: str) -> str:

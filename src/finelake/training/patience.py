@@ -1,15 +1,16 @@
-"""Asking again when that can help, and creating things once when asking again could create two."""
+"""Asking again when that can help: how long, how often, and when to give up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import openai
 
 from finelake.errors import ServiceError
-from finelake.services.contact import Contact
+from finelake.services.contact import Contact, PassingError
+from finelake.services.waits import retry_after
 from finelake.training.clock import Clock
 
 Answer = TypeVar("Answer")
@@ -21,18 +22,26 @@ MISSING_SECONDS = 30.0
 """How long something that was just made may still be unknown to the service (404)."""
 
 _LONGEST_PAUSE = 300.0
-_ATTEMPTS = 3
-_LOOKS = 3
+_LONGEST_BACKOFF = 60.0
+_RENEWALS = 2
 _NOT_SENT = {"ConnectError", "ConnectTimeout"}
+
+
+def _nothing_to_renew() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Who is asked, by which clock, and the usual pause in seconds between two questions."""
+    """Who is asked, by which clock, and the usual pause in seconds between two questions.
+
+    `renew` gets a new credential after a 401 and tells whether asking again makes sense.
+    """
 
     contact: Contact
     clock: Clock
     pause: float
+    renew: Callable[[], bool] = _nothing_to_renew
 
     def ask(self, call: Callable[[], Answer], *, action: str, fresh: bool = False) -> Answer:
         """Repeat a question that changes nothing until it is answered.
@@ -40,61 +49,49 @@ class Patience:
         A `fresh` thing may be missing (404) for a while. Raises ServiceError when asking again cannot help, or the
         service stays silent for half an hour.
         """
-        began = self.clock.now()
+        began, tries = self.clock.now(), Tries(self)
         while True:
             try:
                 return call()
-            except openai.APIError as error:
+            except (openai.APIError, PassingError) as error:
                 waited = self.clock.now() - began
-                wait = pause_after(error, usual=self.pause)
+                wait = tries.wait(error)
                 if fresh and is_missing(error) and waited < MISSING_SECONDS:
                     wait = self.pause
                 if wait is None or waited + wait > OUTAGE_SECONDS:
-                    raise self.contact.explain(error, action) from None
+                    raise self.explained(error, action) from None
             self.clock.sleep(wait)
 
-    def create_once(
-        self,
-        *,
-        find: Callable[[], Answer | None],
-        create: Callable[[], Answer],
-        action: str,
-        looks: int = 1,
-    ) -> Answer:
-        """Give what `find` finds, else create it; never creates again while the first may have arrived.
+    def keeping(self, keep: Callable[[], None], *, every: float) -> Patience:
+        """Give the same patience that calls `keep` at least `every` so many seconds of waiting."""
+        return replace(self, clock=self.clock.keeping(keep, every=every))
 
-        `create` must not retry by itself. After an answer that was lost, the service is looked through several
-        times before the next attempt. Raises ServiceError when the service refuses or stays unclear.
-        """
-        found = self._look(find, looks)
-        last: openai.APIError | None = None
-        for _ in range(_ATTEMPTS):
-            if found is not None:
-                return found
-            try:
-                return create()
-            except openai.APIError as error:
-                wait = pause_after(error, usual=self.pause)
-                if wait is None:
-                    raise self.contact.explain(error, action) from None
-                last = error
-            self.clock.sleep(wait)
-            found = self._look(find, _LOOKS if may_have_arrived(last) else 1)
-        if found is not None:
-            return found
-        said = self.contact.explain(last, action) if last is not None else ""
-        raise ServiceError(
-            f"Gave up {action} after {_ATTEMPTS} attempts, none of which is known to have worked. {said}"
-        )
+    def explained(self, error: Exception, action: str) -> ServiceError:
+        """Say what happened while `action`, and what to do."""
+        if isinstance(error, openai.OpenAIError):
+            return self.contact.explain(error, action)
+        return ServiceError(f"{error} It happened while {action}.")
 
-    def _look(self, find: Callable[[], Answer | None], looks: int) -> Answer | None:
-        for look in range(looks):
-            if look > 0:
-                self.clock.sleep(self.pause)
-            found = find()
-            if found is not None:
-                return found
-        return None
+
+@dataclass(slots=True)
+class Tries:
+    """How often one question failed, and so how long to wait: doubling pauses, or what the service says."""
+
+    patience: Patience
+    failed: int = field(default=0)
+    refused: int = field(default=0)
+
+    def wait(self, error: Exception) -> float | None:
+        """Give the seconds to wait after this error; None when asking again cannot help."""
+        pause = self.patience.pause
+        usual = min(pause * 2.0 ** min(self.failed, 16), max(pause, _LONGEST_BACKOFF))
+        self.failed += 1
+        if isinstance(error, openai.AuthenticationError):
+            self.refused += 1
+            return pause if self.refused <= _RENEWALS and self.patience.renew() else None
+        if isinstance(error, PassingError):
+            return min(usual if error.retry_after is None else error.retry_after, _LONGEST_PAUSE)
+        return pause_after(error, usual=usual) if isinstance(error, openai.APIError) else None
 
 
 def pause_after(error: openai.APIError, *, usual: float) -> float | None:
@@ -102,29 +99,26 @@ def pause_after(error: openai.APIError, *, usual: float) -> float | None:
 
     None when asking again cannot help.
     """
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError):
         return usual
     if not isinstance(error, openai.APIStatusError) or error.code == "insufficient_quota":
         return None
     if error.status_code not in {408, 409, 429} and error.status_code < 500:
         return None
-    return min(_retry_after(error) or usual, _LONGEST_PAUSE)
+    headers = error.response.headers
+    asked = retry_after(headers.get("retry-after"), answered_at=headers.get("date"))
+    return min(usual if asked is None else asked, _LONGEST_PAUSE)
 
 
-def is_missing(error: openai.APIError) -> bool:
+def is_missing(error: Exception) -> bool:
     """Tell whether the service does not know what it was asked for."""
     return isinstance(error, openai.NotFoundError)
 
 
-def may_have_arrived(error: openai.APIError) -> bool:
+def may_have_arrived(error: Exception) -> bool:
     """Tell whether a request that failed with this error may have been carried out all the same."""
+    if isinstance(error, PassingError):
+        return True
     if isinstance(error, openai.APIConnectionError):
         return type(error.__cause__).__name__ not in _NOT_SENT
     return not isinstance(error, openai.APIStatusError) or error.status_code >= 500 or error.status_code == 408
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
-    except ValueError:
-        return None

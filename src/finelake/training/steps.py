@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from openai.types.fine_tuning import FineTuningJob
-from pyspark.sql import SparkSession
 
 from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError
 from finelake.services.base import FineTuningService
 from finelake.services.deployments import ModelAddress, Target
-from finelake.tables.runs import RunLog
 from finelake.training import identity
 from finelake.training.clock import Clock
-from finelake.training.data import TrainingData
-from finelake.training.deploy import ensure_deployed, wait_until_answers
+from finelake.training.data import DataFile, TrainingData
+from finelake.training.deploy import wait_until_answers, wait_until_provisioned
+from finelake.training.effects.deployment import DeploymentEffect
+from finelake.training.effects.job import JobRequest, ensure_job
+from finelake.training.effects.log import EffectLog
+from finelake.training.effects.upload import UploadPlan, ensure_uploaded
 from finelake.training.events import Measurement
 from finelake.training.failure import explain_end
-from finelake.training.job import JobRequest, ensure_job
 from finelake.training.patience import MISSING_SECONDS, Patience
 from finelake.training.progress import Progress
 from finelake.training.results import parse_results
 from finelake.training.smoke import chat
-from finelake.training.telemetry import Telemetry, checkpoint_of
-from finelake.training.upload import ensure_uploaded
-from finelake.training.watch import watch_job
+from finelake.training.telemetry import TelemetrySink, checkpoint_of
+from finelake.training.watch import Deadline, watch_job
 
 Record = dict[str, Any]
 
@@ -39,22 +39,30 @@ _SUCCEEDED = "succeeded"
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What every step of one run works with."""
+    """What every step of one run works with; `file_log` opens the log of a file, `telemetry` that of a job."""
 
-    spark: SparkSession
     settings: Settings
     service: FineTuningService
     data: TrainingData
     model: ModelInfo
     longest_suffix: int
-    log: RunLog
+    uploads: UploadPlan
+    log: EffectLog
+    file_log: Callable[[DataFile], EffectLog]
+    telemetry: Callable[[str], TelemetrySink]
     clock: Clock
     progress: Progress
 
     @property
     def patience(self) -> Patience:
-        """How to ask the service again."""
-        return Patience(contact=self.service.contact, clock=self.clock, pause=self.settings.training.poll_seconds)
+        """How to ask the service again; while it waits, the run's lease is kept."""
+        patience = Patience(
+            contact=self.service.contact,
+            clock=self.clock,
+            pause=self.settings.training.poll_seconds,
+            renew=self.service.renew,
+        )
+        return patience.keeping(self.log.keep, every=self.log.lease_seconds / 3)
 
     def recorded(self, step: str) -> Record:
         """Give what a step recorded; steps run in order, so it is there for every step before the current one."""
@@ -80,6 +88,9 @@ def upload(context: RunContext) -> Record:
             context.service,
             file,
             name=identity.upload_name(context.settings, file),
+            plan=context.uploads,
+            run_log=context.log,
+            file_log=context.file_log(file),
             patience=context.patience,
             progress=context.progress,
         )
@@ -99,11 +110,8 @@ def create_job(context: RunContext) -> Record:
         seed=settings.training.seed,
         body=context.service.job_body(settings.training),
     )
-    tried_before = context.log.intent(JOB) is not None
-    if not tried_before:
-        context.log.record_intent(JOB, {"suffix": request.suffix, "model": request.model, "files": files})
-    job = ensure_job(context.service, request, patience=context.patience, tried_before=tried_before)
-    context.progress.noted(f"fine-tuning job {job.id} ({job.status})")
+    job = ensure_job(context.service, request, key=JOB, log=context.log, patience=context.patience)
+    context.progress.noted(f"fine-tuning job {job.id} ({getattr(job, 'status', 'created')})")
     return {"job_id": job.id}
 
 
@@ -115,12 +123,12 @@ def watch(context: RunContext) -> Record:
         context.service,
         job_id,
         examples=context.data.train.examples,
-        deadline_seconds=training.deadline_hours * 3600.0,
+        deadline=Deadline(training.deadline_hours * 3600.0, training.at_deadline, context.log.seconds_since(JOB)),
         patience=context.patience,
         progress=context.progress,
     )
     job = watched.job
-    telemetry = Telemetry(context.spark, context.settings.tables, run_id=context.log.run_id, job_id=job_id)
+    telemetry = context.telemetry(job_id)
     telemetry.record_events(watched.events, _results(context, job))
     found = context.patience.ask(
         lambda: list(context.service.checkpoints(job_id)), action=f"reading the checkpoints of {job_id}"
@@ -129,8 +137,8 @@ def watch(context: RunContext) -> Record:
     telemetry.record_checkpoints(checkpoints)
     return {
         "status": str(job.status),
-        "fine_tuned_model": job.fine_tuned_model,
-        "trained_tokens": job.trained_tokens,
+        "fine_tuned_model": getattr(job, "fine_tuned_model", None),
+        "trained_tokens": getattr(job, "trained_tokens", None),
         "seconds": _seconds(job, context.clock.now() - began),
         "checkpoints": [item.model for item in checkpoints],
         "error": _error(job),
@@ -145,7 +153,7 @@ def deploy_tuned(context: RunContext) -> Record:
     if context.service.deployments is not None:
         name = identity.tuned_deployment(settings, run=context.log.run_id)
         address = identity.tuned_address(tuned, context.model)
-        _deploy(context, name, address, sku=settings.deployment.sku, may_replace=True)
+        _deploy(context, DEPLOY, name, address, sku=settings.deployment.sku)
     _wait(context, name)
     return {"name": name}
 
@@ -157,7 +165,7 @@ def deploy_base(context: RunContext) -> Record:
     if context.service.deployments is not None:
         name = identity.base_deployment(settings)
         address = identity.base_address(settings, context.model)
-        _deploy(context, name, address, sku=settings.deployment.base_sku, may_replace=False)
+        _deploy(context, BASE, name, address, sku=settings.deployment.base_sku)
     _wait(context, name)
     return {"name": name}
 
@@ -192,16 +200,23 @@ STEPS = (
 )
 
 
-def _deploy(context: RunContext, name: str, address: ModelAddress, *, sku: str, may_replace: bool) -> None:
+def _deploy(context: RunContext, key: str, name: str, address: ModelAddress, *, sku: str) -> None:
     if context.service.deployments is None:
         return
-    ensure_deployed(
-        context.service.deployments,
-        Target(name=name, model=address, sku=sku, capacity=context.settings.deployment.capacity),
-        may_replace=may_replace,
-        timeout_seconds=context.settings.deployment.ready_timeout_seconds,
-        patience=context.patience,
+    patience = context.patience
+    effect = DeploymentEffect(
+        deployments=context.service.deployments,
+        target=Target(name=name, model=address, sku=sku, capacity=context.settings.deployment.capacity),
+        key=key,
+        may_replace=key == DEPLOY,
+        log=context.log,
+        patience=patience,
         progress=context.progress,
+    )
+    deadline = patience.clock.now() + context.settings.deployment.ready_timeout_seconds
+    effect.ensure(deadline=deadline)
+    wait_until_provisioned(
+        effect.deployments, effect.target, deadline=deadline, patience=patience, progress=context.progress
     )
 
 
@@ -233,10 +248,12 @@ def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:
 
 
 def _seconds(job: FineTuningJob, watched: float) -> float:
-    finished = job.finished_at
-    return float(finished - job.created_at) if finished is not None and finished >= job.created_at else watched
+    # Both moments are the service's, so that no clock of ours is compared with them.
+    created, finished = getattr(job, "created_at", None), getattr(job, "finished_at", None)
+    return float(finished - created) if created and finished and finished >= created else watched
 
 
 def _error(job: FineTuningJob) -> Record | None:
-    found = {key: getattr(job.error, key, None) for key in ("code", "message", "param")}
+    error = getattr(job, "error", None)
+    found = {key: getattr(error, key, None) for key in ("code", "message", "param")}
     return found if found["message"] else None

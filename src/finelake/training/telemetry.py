@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from pyspark.sql import SparkSession
@@ -44,21 +45,33 @@ class Checkpoint:
 
 def checkpoint_of(found: FineTuningJobCheckpoint) -> Checkpoint:
     """Read a checkpoint of the service."""
-    metrics = found.metrics
+    metrics = getattr(found, "metrics", None)
     return Checkpoint(
         id=found.id,
         model=found.fine_tuned_model_checkpoint,
-        created_at=datetime.fromtimestamp(found.created_at, UTC),
+        created_at=datetime.fromtimestamp(getattr(found, "created_at", 0) or 0, UTC),
         measured=Measurement(
             step=found.step_number,
-            train_loss=metrics.train_loss,
-            train_accuracy=metrics.train_mean_token_accuracy,
-            valid_loss=metrics.valid_loss,
-            valid_accuracy=metrics.valid_mean_token_accuracy,
-            full_valid_loss=metrics.full_valid_loss,
-            full_valid_accuracy=metrics.full_valid_mean_token_accuracy,
+            train_loss=getattr(metrics, "train_loss", None),
+            train_accuracy=getattr(metrics, "train_mean_token_accuracy", None),
+            valid_loss=getattr(metrics, "valid_loss", None),
+            valid_accuracy=getattr(metrics, "valid_mean_token_accuracy", None),
+            full_valid_loss=getattr(metrics, "full_valid_loss", None),
+            full_valid_accuracy=getattr(metrics, "full_valid_mean_token_accuracy", None),
         ),
     )
+
+
+class TelemetrySink(Protocol):
+    """Keeps what one job of one run told."""
+
+    def record_events(self, events: Iterable[Event], results: Iterable[Measurement]) -> None:
+        """Keep the events of an ended job and the rows of its result file."""
+        ...
+
+    def record_checkpoints(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Keep the checkpoints of an ended job."""
+        ...
 
 
 class Telemetry:

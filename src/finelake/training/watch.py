@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from openai.types.fine_tuning import FineTuningJob
 
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
+from finelake.training.effects.control import control_job
 from finelake.training.events import Event, EventStream, Measurement
 from finelake.training.patience import Patience
 from finelake.training.progress import JobReport, Progress
@@ -26,40 +27,57 @@ class WatchedJob:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """How many seconds a job may take, those that earlier starts watched included, and what happens then."""
+
+    seconds: float
+    then: Literal["leave", "pause", "cancel"] = "leave"
+    watched_before: float = 0.0
+
+
 def watch_job(
     service: FineTuningService,
     job_id: str,
     *,
     examples: int,
-    deadline_seconds: float,
+    deadline: Deadline,
     patience: Patience,
     progress: Progress,
 ) -> WatchedJob:
     """Look at a job until it succeeded, failed or was cancelled; `examples` of the training file tell its steps.
 
-    Unknown states are waited out. Raises ServiceError when the deadline passes; the job goes on.
+    Unknown states are waited out, and so is a pause. Raises ServiceError when the deadline passes; the job goes on,
+    or is paused or cancelled, as the deadline says.
     """
     clock = patience.clock
-    began = clock.now()
+    began = clock.now() - deadline.watched_before
     stream = EventStream(service, job_id, patience=patience)
     latest: Measurement | None = None
     while True:
-        job = patience.ask(
-            lambda: service.client.fine_tuning.jobs.retrieve(job_id), action=f"asking for job {job_id}", fresh=True
-        )
+        job = patience.ask(lambda: service.job(job_id), action=f"asking for job {job_id}", fresh=True)
         latest = _tell_events(stream.take_new(), latest, progress)
         elapsed = clock.now() - began
-        progress.job_changed(_report(job, latest, elapsed=elapsed, examples=examples))
+        progress.job_changed(_report(job_id, job, latest, elapsed=elapsed, examples=examples))
         if str(job.status) in _TERMINAL:
             _take_late_events(stream, patience, latest, progress)
             return WatchedJob(job=job, events=tuple(stream.all))
-        if elapsed > deadline_seconds:
-            raise ServiceError(
-                f"Job {job_id} is still {job.status} after {elapsed / 3600:.1f} hours, the limit of "
-                f"training.deadline_hours. It goes on at the service: raise the limit and run the same again to watch "
-                f"it, or cancel it there."
-            )
+        if elapsed > deadline.seconds:
+            raise _passed(service, job_id, str(job.status), elapsed=elapsed, deadline=deadline, patience=patience)
         clock.sleep(patience.pause)
+
+
+def _passed(
+    service: FineTuningService, job_id: str, state: str, *, elapsed: float, deadline: Deadline, patience: Patience
+) -> ServiceError:
+    said = f"Job {job_id} is still {state} after {elapsed / 3600:.1f} hours, the limit of training.deadline_hours. "
+    if deadline.then == "leave":
+        return ServiceError(
+            f"{said}It goes on at the service: raise the limit and run the same again to watch it, or end it with "
+            f"`finelake cancel`."
+        )
+    state = control_job(service, job_id, control=deadline.then, patience=patience)
+    return ServiceError(f"{said}It was asked to {deadline.then} (training.at_deadline) and is {state} now.")
 
 
 def expected_steps(job: FineTuningJob, *, examples: int) -> int | None:
@@ -102,10 +120,10 @@ def _merged(before: Measurement | None, now: Measurement) -> Measurement:
     )
 
 
-def _report(job: FineTuningJob, latest: Measurement | None, *, elapsed: float, examples: int) -> JobReport:
+def _report(job_id: str, job: FineTuningJob, latest: Measurement | None, *, elapsed: float, examples: int) -> JobReport:
     steps = latest.steps if latest is not None else None
     return JobReport(
-        job_id=job.id,
+        job_id=job_id,
         state=str(job.status),
         elapsed=elapsed,
         step=latest.step if latest is not None else None,

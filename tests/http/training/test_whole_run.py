@@ -82,4 +82,10 @@ def _tables_are_whole(spark: SparkSession, tables: Path, *, run_id: str, job_id:
     checkpoints = spark.read.format("delta").load(str(tables / "checkpoints")).collect()
     assert sorted(row["step"] for row in checkpoints) == [6, 12]
     log = spark.read.format("delta").load(str(tables / "runs")).collect()
-    assert len({(row["step"], row["entry"]) for row in log}) == len(log) == 7
+    own = sorted((row for row in log if row["run_id"] == run_id), key=lambda row: row["sequence"])
+    assert [row["sequence"] for row in own] == list(range(1, len(own) + 1))
+    results = [row["step"] for row in own if row["entry"] == "result"]
+    assert results == ["upload", "job", "watch", "deploy", "base", "smoke"]
+    intents = [row["step"] for row in log if row["entry"] == "intent"]
+    assert sorted(intents) == ["base", "deploy", "file", "file", "job"]
+    assert len({row["run_id"] for row in log}) == 3

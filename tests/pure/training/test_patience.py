@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 import openai
@@ -11,6 +11,7 @@ import pytest
 
 from finelake.errors import ServiceError
 from finelake.services.contact import Contact
+from finelake.services.waits import retry_after
 from finelake.training.clock import Clock
 from finelake.training.patience import MISSING_SECONDS, OUTAGE_SECONDS, Patience, may_have_arrived, pause_after
 
@@ -36,7 +37,9 @@ class FakeTime:
 def status(code: int, *, retry_after: str | None = None, error_code: str = "x") -> openai.APIStatusError:
     headers = {} if retry_after is None else {"retry-after": retry_after}
     response = httpx.Response(code, headers=headers, request=REQUEST)
-    kind = {404: openai.NotFoundError, 429: openai.RateLimitError}.get(code, openai.APIStatusError)
+    kind = {401: openai.AuthenticationError, 404: openai.NotFoundError, 429: openai.RateLimitError}.get(
+        code, openai.APIStatusError
+    )
     return kind("said", response=response, body={"code": error_code, "message": "said"})
 
 
@@ -65,7 +68,7 @@ def test_a_question_is_asked_until_it_is_answered() -> None:
     time = FakeTime()
     call = failing(LOST, status(503), status(429, retry_after="7"), status(408))
     assert time.patience().ask(call, action="asking") == "answer"
-    assert time.slept == [10.0, 10.0, 7.0, 10.0]
+    assert time.slept == [10.0, 20.0, 7.0, 60.0]
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
@@ -88,13 +91,57 @@ def test_an_outage_ends_the_patience() -> None:
     time = FakeTime()
     with pytest.raises(ServiceError, match=r"Nothing listens|cannot be reached"):
         time.patience().ask(failing(*[LOST] * 1000), action="asking")
-    assert OUTAGE_SECONDS - 10.0 <= time.now <= OUTAGE_SECONDS
+    assert OUTAGE_SECONDS - 60.0 <= time.now <= OUTAGE_SECONDS
 
 
 def test_a_used_up_budget_is_not_waited_out() -> None:
     assert pause_after(status(429, error_code="insufficient_quota"), usual=1.0) is None
     assert pause_after(status(429, retry_after="100000"), usual=1.0) == 300.0
-    assert pause_after(status(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), usual=1.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "answered_at", "seconds"),
+    [
+        ("7", None, 7.0),
+        ("-3", None, 0.0),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", 30.0),
+        ("Wed, 21 Oct 2026 09:28:30 +0200", "Wed, 21 Oct 2026 07:28:00 GMT", 30.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None, 0.0),
+        ("soon", None, None),
+        (None, None, None),
+    ],
+)
+def test_a_retry_after_is_read_by_the_services_own_clock(
+    value: str | None, answered_at: str | None, seconds: float | None
+) -> None:
+    assert retry_after(value, answered_at=answered_at) == seconds
+
+
+def test_an_expired_token_is_renewed_twice_and_no_more() -> None:
+    renewed: list[bool] = []
+
+    def renew() -> bool:
+        renewed.append(True)
+        return True
+
+    time = FakeTime()
+    patient = replace(time.patience(), renew=renew)
+    assert patient.ask(failing(status(401), status(401)), action="asking") == "answer"
+    with pytest.raises(ServiceError, match="refused the credential"):
+        patient.ask(failing(*[status(401)] * 9), action="asking")
+    assert len(renewed) == 4
+
+
+def test_an_answer_that_is_not_the_apis_is_asked_for_again() -> None:
+    time = FakeTime()
+    patient = time.patience()
+    pages = ["<html>", "<html>"]
+
+    def call() -> object:
+        return pages.pop() if pages else status(503)
+
+    assert patient.ask(lambda: patient.contact.readable(call, needs="status_code"), action="asking")
+    assert time.slept == [10.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -103,71 +150,3 @@ def test_a_used_up_budget_is_not_waited_out() -> None:
 )
 def test_what_may_have_arrived(error: openai.APIError, *, arrived: bool) -> None:
     assert may_have_arrived(error) is arrived
-
-
-class Shelf:
-    """A service that keeps what is created, and may lose the answer or show it late."""
-
-    def __init__(self, *outcomes: Exception | None, shown_after: int = 0) -> None:
-        self.kept: list[str] = []
-        self.outcomes = list(outcomes)
-        self.created = 0
-        self.looks = 0
-        self.shown_after = shown_after
-
-    def find(self) -> str | None:
-        self.looks += 1
-        return self.kept[0] if self.kept and self.looks > self.shown_after else None
-
-    def create(self) -> str:
-        self.created += 1
-        outcome = self.outcomes.pop(0) if self.outcomes else None
-        if outcome is None or may_have_arrived(outcome):
-            self.kept.append(f"job {self.created}")
-        if outcome is not None:
-            raise outcome
-        return self.kept[-1]
-
-
-def make(shelf: Shelf, *, looks: int = 1) -> str:
-    return FakeTime().patience().create_once(find=shelf.find, create=shelf.create, action="creating", looks=looks)
-
-
-def test_what_is_there_is_not_created() -> None:
-    shelf = Shelf()
-    shelf.kept.append("job 0")
-    assert make(shelf) == "job 0"
-    assert shelf.created == 0
-
-
-def test_a_lost_answer_creates_nothing_twice() -> None:
-    shelf = Shelf(LOST, shown_after=2)
-    assert make(shelf) == "job 1"
-    assert shelf.created == 1
-
-
-def test_a_request_that_was_never_sent_is_repeated() -> None:
-    shelf = Shelf(REFUSED, status(429, retry_after="3"))
-    assert make(shelf) == "job 3"
-    assert (shelf.created, len(shelf.kept)) == (3, 1)
-
-
-def test_an_earlier_request_that_shows_late_is_waited_for() -> None:
-    shelf = Shelf(shown_after=2)
-    shelf.kept.append("job of the killed start")
-    assert make(shelf, looks=3) == "job of the killed start"
-    assert shelf.created == 0
-
-
-def test_creating_ends_after_some_attempts() -> None:
-    shelf = Shelf(*[REFUSED] * 50)
-    with pytest.raises(ServiceError, match="Gave up creating"):
-        make(shelf)
-    assert shelf.created < 10
-
-
-def test_a_refused_request_is_not_repeated() -> None:
-    shelf = Shelf(status(400))
-    with pytest.raises(ServiceError, match="refused creating"):
-        make(shelf)
-    assert shelf.created == 1
