@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from finelake.curate import Curation
     from finelake.evaluation.results import Evaluation
+    from finelake.training.effects.control import Control
     from finelake.training.outcome import TrainingOutcome
 
 DEFAULT_CONFIG = Path("finelake.yml")
@@ -59,14 +60,21 @@ class Context:
         with StepProgress(self.console) as progress:
             return curate(self.spark, self.settings, observer=progress)
 
-    def train(self) -> TrainingOutcome:
+    def train(self, *, take_over: bool = False) -> TrainingOutcome:
         """Train and deploy, with a live display on a terminal and log lines elsewhere."""
         from finelake.training.display import LogProgress, TerminalProgress
         from finelake.training.driver import train
 
         terminal = self.console.is_terminal and not self.as_json
         with TerminalProgress(self.console) if terminal else LogProgress() as progress:
-            return train(self.spark, self.settings, progress=progress)
+            return train(self.spark, self.settings, progress=progress, take_over=take_over)
+
+    def control(self, control: Control, job: str | None) -> None:
+        """Cancel, pause or resume a job and say its state."""
+        from finelake.training.control import control_run
+
+        done = control_run(self.spark, self.settings, control, job_id=job)
+        self.show(f"Job {done.job_id} is {done.state}.", render.as_json(done))
 
     def evaluate(self) -> Evaluation:
         """Answer and compare, showing how far the answers are."""

@@ -1,7 +1,7 @@
 """The commands. Each reads settings, gets a session, makes one call and renders what came of it.
 
 Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
-5 service; 6 environment; 7 balance; 10 hold; 11 reject.
+5 service; 6 environment; 7 balance; 8 another driver works on the run; 10 hold; 11 reject.
 """
 
 from __future__ import annotations
@@ -45,11 +45,48 @@ def curate(context: Context) -> None:
 
 
 @commands.command()
+@click.option("--take-over", is_flag=True, help="Take the run from a driver that seems to be alive but is not.")
 @configured
-def train(context: Context) -> None:
+def train(context: Context, take_over: bool) -> None:
     """Train on the published files and deploy the tuned model; goes on where an earlier start ended."""
-    outcome = context.train()
+    outcome = context.train(take_over=take_over)
     context.show(render.trained(outcome), render.as_json(outcome))
+
+
+@commands.command()
+@click.option("--job", metavar="ID", help="Default: the job of the run that the configuration stands for.")
+@configured
+def cancel(context: Context, job: str | None) -> None:
+    """End the fine-tuning job; what it did is billed."""
+    context.control("cancel", job)
+
+
+@commands.command()
+@click.option("--job", metavar="ID", help="Default: the job of the run that the configuration stands for.")
+@configured
+def pause(context: Context, job: str | None) -> None:
+    """Pause the fine-tuning job at a checkpoint; a driver that watches it goes on waiting."""
+    context.control("pause", job)
+
+
+@commands.command()
+@click.option("--job", metavar="ID", help="Default: the job of the run that the configuration stands for.")
+@configured
+def resume(context: Context, job: str | None) -> None:
+    """Let a paused fine-tuning job go on."""
+    context.control("resume", job)
+
+
+@commands.command()
+@click.option("--yes", is_flag=True, help="Remove what is listed.")
+@click.option("--run", metavar="ID", help="Only what this run left.")
+@configured
+def clean(context: Context, yes: bool, run: str | None) -> None:
+    """List what failed runs left at the service (deployments, files), and remove it with --yes."""
+    from finelake.training.clean import clean as cleaned
+
+    found = cleaned(context.spark, context.settings, remove=yes, run=run)
+    context.show(render.left_overs(found, removed=yes), [render.as_json(one) for one in found])
 
 
 @commands.command()

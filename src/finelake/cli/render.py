@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from finelake.evaluation.results import Evaluation
     from finelake.ingest import Ingested
     from finelake.report.write import ReportFiles
+    from finelake.training.clean import LeftOver
     from finelake.training.outcome import TrainingOutcome
     from finelake.why import Story
 
@@ -105,6 +106,19 @@ def story(told: Story) -> RenderableType:
             chapter.meaning,
         )
     return Group(Text(f"Conversation {told.conversation_id}, run {told.run_id}", style="bold"), table, Text(_end(told)))
+
+
+def left_overs(found: Sequence[LeftOver], *, removed: bool) -> RenderableType:
+    """Show what failed runs left, and what was done with it."""
+    if not found:
+        return Text("No failed run left anything at the service.")
+    table = _table("run", "what", "name", "")
+    for one in found:
+        table.add_row(one.run_id, one.kind, one.name, one.note)
+    table.caption = (
+        "Deployments and files above are removed; jobs stay." if removed else "Nothing was removed. --yes removes it."
+    )
+    return table
 
 
 def checks(found: Sequence[Check]) -> RenderableType:

@@ -102,9 +102,7 @@ async def _refuse(fault: Fault, scope: Scope, receive: Receive, send: Send) -> N
     error = _ERRORS[kind]
     headers = {"retry-after": str(_WAIT_SECONDS)} if kind == "throttled" else {}
     if kind == "throttled_date":
-        # A service whose clock is a day behind ours.
-        now = time.time() - 24 * 3600
-        headers = {"date": formatdate(now, usegmt=True), "retry-after": formatdate(now + _WAIT_SECONDS, usegmt=True)}
+        headers = {"retry-after": formatdate(time.time() + _WAIT_SECONDS, usegmt=True)}
     view = envelope(error, surface=surface_of(scope["path"]))
     await JSONResponse(view, error.status, headers)(scope, receive, send)
 

@@ -12,6 +12,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     DecodeError,
+    DeserializationError,
     HttpResponseError,
     ResourceNotFoundError,
     ServiceRequestError,
@@ -167,7 +168,7 @@ class Deployments:
             yield
         except ClientAuthenticationError as error:
             raise self._signing_in(error, action) from None
-        except (DecodeError, AttributeError, TypeError, KeyError) as error:
+        except (DecodeError, DeserializationError, AttributeError, TypeError, KeyError) as error:
             # The SDK trips over a web page, or over JSON of another form, where it expects a deployment.
             raise UnreadableError(
                 f"What {self._where} answered while {action} is not the resource manager's ({type(error).__name__})."

@@ -61,8 +61,11 @@ def _ask(service: FineTuningService, model: str, prompt: str, *, config: Evaluat
     if config.temperature is not None:
         options["temperature"] = config.temperature
     answer = patience.ask(
-        lambda: service.client.chat.completions.create(
-            model=model, messages=[{"role": "user", "content": prompt}], extra_body=options
+        lambda: service.contact.readable(
+            lambda: service.client.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": prompt}], extra_body=options
+            ),
+            needs="choices",
         ),
         action=f"sending a test chat to {model}",
         fresh=True,

@@ -35,6 +35,7 @@ Record = dict[str, Any]
 UPLOAD, JOB, WATCH, DEPLOY, BASE, SMOKE = "upload", "job", "watch", "deploy", "base", "smoke"
 
 _SUCCEEDED = "succeeded"
+_READS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +240,16 @@ def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:
     if job.status != _SUCCEEDED or not files:
         return []
     file_id = files[0]
-    content = context.patience.ask(
-        lambda: context.service.client.files.content(file_id).read(),
-        action=f"reading result file {file_id}",
-        fresh=True,
-    )
+
+    def read() -> bytes:
+        return context.service.client.files.content(file_id).read()
+
+    for _ in range(_READS):
+        content = context.patience.ask(read, action=f"reading result file {file_id}", fresh=True)
+        if not content.lstrip().startswith((b"<", b"{")):
+            break
+        # A web page or an error in place of the file.
+        context.clock.sleep(context.patience.pause)
     return parse_results(content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 from collections.abc import Callable
 from dataclasses import asdict
@@ -35,12 +36,14 @@ class FileJournal:
         """Write an entry; False when another holder wrote one of this number."""
         self._moment("before")
         place = self._folder / f"{entry.sequence:06d}.json"
-        part = self._folder / f"{os.getpid()}.part"
+        part = self._folder / f"{secrets.token_hex(8)}.part"
         part.write_text(json.dumps(asdict(entry), default=str), encoding="utf-8")
         try:
             os.link(part, place)
         except FileExistsError:
             return _read(place).holder == entry.holder
+        finally:
+            part.unlink()
         self._moment("after")
         return True
 

@@ -150,6 +150,8 @@ class Bench:
             kill = schedule.kills[start] if start < len(schedule.kills) else None
             self._admin(self._plan(schedule, start, kill))
             codes = self._start(settings, folder, kill, drivers=2 if schedule.rivals and start == 0 else 1)
+            if _DEFECT in codes:
+                raise AssertionError(f"{schedule} met a defect: {(folder / 'errors.txt').read_text(encoding='utf-8')}")
             self._count()
             if 0 in codes:
                 break
@@ -202,9 +204,7 @@ class Bench:
         self.counts.kills += code == -signal.SIGKILL
         self.counts.busy += code == RunBusyError.exit_code
         self.counts.refused += code == ServiceError.exit_code
-        if code not in {0, -signal.SIGKILL, RunBusyError.exit_code, ServiceError.exit_code}:
-            raise AssertionError(f"a driver ended with {code}")
-        return code
+        return code if code in {0, -signal.SIGKILL, RunBusyError.exit_code, ServiceError.exit_code} else _DEFECT
 
     def _count(self) -> None:
         self.counts.kinds.update(fault["kind"] for fault in self._admin()["injected"])

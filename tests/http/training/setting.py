@@ -41,6 +41,11 @@ class Service:
         return sorted(file.filename for file in self.client.files.list(purpose="fine-tune").data)
 
 
+def driver_environment() -> dict[str, str]:
+    """Give the environment of a driver that a test starts as a process of its own."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+
+
 @contextmanager
 def running_service(state: Path, *, speed: float = 10.0, **options: float) -> Iterator[Service]:
     """Run the service as a process for the length of a block; times are seconds of its own, faster clock."""

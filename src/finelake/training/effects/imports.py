@@ -16,6 +16,8 @@ from finelake.services.base import FineTuningService
 from finelake.training.data import DataFile
 from finelake.training.patience import Patience
 
+_LOOKS = 3
+
 
 def content_url(base: str, filename: str) -> str:
     """Give a file's address below `base`, whose query (a signature) stays. Raises ConfigError for no web address."""
@@ -37,12 +39,16 @@ def import_from(service: FineTuningService, base: str, *, file: DataFile, name: 
 
 def verify(service: FineTuningService, file_id: str, *, file: DataFile, patience: Patience) -> None:
     """Read a file back from the service. Raises InputError when it is not the published one."""
-    content = patience.ask(
-        lambda: service.client.files.content(file_id).read(), action=f"reading file {file_id} back", fresh=True
-    )
-    if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise InputError(
-            f"What the service fetched for {file.path.name} is not the published file: found {len(content):,} bytes "
-            f"of other content. Copy the published files to the address in training.import_from, delete file "
-            f"{file_id} at the service, and run the same again."
+    for look in range(_LOOKS):
+        content = patience.ask(
+            lambda: service.client.files.content(file_id).read(), action=f"reading file {file_id} back", fresh=True
         )
+        if hashlib.sha256(content).hexdigest() == file.sha256:
+            return
+        if look + 1 < _LOOKS:
+            patience.clock.sleep(patience.pause)
+    raise InputError(
+        f"What the service fetched for {file.path.name} is not the published file: found {len(content):,} bytes "
+        f"of other content. Copy the published files to the address in training.import_from, delete file "
+        f"{file_id} at the service, and run the same again."
+    )
