@@ -51,7 +51,7 @@ def clean(
     clock = clock or Clock()
     with connect(settings.service) as service:
         patience = Patience(service.contact, clock, settings.training.poll_seconds, service.renew)
-        cleaning = _Cleaning(service, patience, _logs(spark, settings, clock))
+        cleaning = Cleaning(service, patience, _logs(spark, settings, clock))
         found = [one for one in cleaning.left_overs() if run in {None, one.run_id}]
         if remove:
             cleaning.remove(found, timeout_seconds=settings.deployment.ready_timeout_seconds)
@@ -69,7 +69,9 @@ def _logs(spark: SparkSession, settings: Settings, clock: Clock) -> list[EffectL
 
 
 @dataclass(frozen=True, slots=True)
-class _Cleaning:
+class Cleaning:
+    """The runs of one table, and the service that they used."""
+
     service: FineTuningService
     patience: Patience
     logs: list[EffectLog]
