@@ -137,18 +137,25 @@ def _say_how_to_go_on(context: RunContext) -> None:
 def _finished_before(context: RunContext) -> TrainingOutcome:
     """Give a finished run's outcome; Developer tier deployments live 24 hours, so see that they are still there."""
     context.progress.noted(f"run {context.log.run_id} was finished before; nothing is uploaded or trained again")
-    deployments = context.service.deployments
-    if deployments is not None:
+    try:
         for recorded, work in ((DEPLOY, deploy_tuned), (BASE, deploy_base)):
             name = context.recorded(recorded)["name"]
-            found = deployments.find(name)
-            if found is None or found.state != SUCCEEDED:
+            if _is_gone(context, name):
                 context.progress.noted(f"deployment {name} is gone and is made again")
                 if not context.log.is_held:
                     context.log.acquire()
                 work(context)
+    finally:
         context.log.release()
     return _outcome(context, finished_before=True)
+
+
+def _is_gone(context: RunContext, name: str) -> bool:
+    deployments = context.service.deployments
+    if deployments is None:
+        return False
+    found = context.patience.ask(lambda: deployments.find(name), action=f"looking up deployment {name}")
+    return found is None or found.state != SUCCEEDED
 
 
 def _outcome(context: RunContext, *, finished_before: bool) -> TrainingOutcome:

@@ -117,7 +117,7 @@ def test_too_much_capacity_is_explained(service: Service, tmp_path: Path) -> Non
     model = ModelAddress(format="OpenAI", name="gpt-4.1-mini", version="2025-04-14")
     with connect(settings.service) as connected:
         assert connected.deployments is not None
-        with pytest.raises(ServiceError, match=r"InsufficientQuota.*Lower deployment\.capacity"):
+        with pytest.raises(ServiceError, match=r"InsufficientQuota.*bigger than the current available capacity"):
             connected.deployments.put(Target(name="big", model=model, sku="GlobalStandard", capacity=100_000))
 
 

@@ -15,6 +15,7 @@ from finelake.errors import RunBusyError, ServiceError
 from finelake.services.contact import Contact, UnreadableError
 from finelake.tables.journal import Entry
 from finelake.training.clock import Clock
+from finelake.training.effects.batch import QuestionBatches
 from finelake.training.effects.holder import is_dead, new_holder
 from finelake.training.effects.log import CLEANED, EffectLog
 from finelake.training.effects.perform import Effect, perform
@@ -276,6 +277,21 @@ def test_entries_before_a_clean_up_count_for_nothing() -> None:
     log.record_result(CLEANED, {})
     again = log_on(journal, time)
     assert (again.result("upload"), again.attempts("job")) == (None, 0)
+
+
+def test_questions_that_may_have_been_paid_are_counted() -> None:
+    journal, time = Memory(), Time()
+    log = log_on(journal, time)
+    log.acquire()
+    batches = QuestionBatches(log)
+    batches.end(batches.begin(["b", "a"]))
+    assert batches.begin(["a", "b"]) != batches.begin(["c", "d", "e"])
+    again = log_on(journal, time)
+    assert QuestionBatches(again).unclear() == 3
+    other = log_on(journal, time, elsewhere="host-a")
+    other.acquire(take_over=True)
+    with pytest.raises(RunBusyError):
+        batches.begin(["f"])
 
 
 def test_the_age_of_a_result_survives_a_clock_that_jumps() -> None:
