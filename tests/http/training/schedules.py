@@ -224,7 +224,7 @@ class Bench:
                 connected.deployments.delete(name)
                 while connected.deployments.find(name) is not None:
                     time.sleep(0.005)
-        for file in files:
+        for file in self._service.client.files.list().data:
             self._service.client.files.delete(file.id)
         for job in jobs:
             self._service.client.delete(f"/fine_tuning/jobs/{job}", cast_to=object)
@@ -329,12 +329,14 @@ def main() -> None:
     given = parser.parse_args()
     began = time.monotonic()
     with bench() as on:
-        for seed in range(given.seed, given.seed + given.count):
-            on.run(Schedule.drawn(seed))
-            if 0 < given.seconds < time.monotonic() - began:
-                break
-        counted = on.counts.view()
-    sys.stdout.write(json.dumps({**counted, "seconds": round(time.monotonic() - began, 1)}) + "\n")
+        try:
+            for seed in range(given.seed, given.seed + given.count):
+                on.run(Schedule.drawn(seed))
+                if 0 < given.seconds < time.monotonic() - began:
+                    break
+        finally:
+            counted = {**on.counts.view(), "seconds": round(time.monotonic() - began, 1)}
+            sys.stdout.write(json.dumps(counted) + "\n")
 
 
 if __name__ == "__main__":

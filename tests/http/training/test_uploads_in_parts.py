@@ -155,6 +155,46 @@ def test_an_upload_that_the_service_forgot_is_begun_anew(
     assert service.client.files.content(file_id).read() == training_file.path.read_bytes()
 
 
+class LateClock(Notes):
+    """Moves the service's clock by more than an upload's life when the last part is there."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self._service = service
+
+    def noted(self, message: str) -> None:
+        super().noted(message)
+        number, _, count = message.removeprefix("part ").partition(" of ")
+        if message.startswith("part ") and number == count.split(" ")[0]:
+            client = self._service.client.with_options(base_url=self._service.url)
+            if sum(line == message for line in self.lines) == 1:
+                client.post("/rehearsal/clock/advance", cast_to=object, body={"seconds": 4000})
+
+
+def test_an_upload_that_expires_before_it_is_complete_is_begun_anew(
+    service: Service, training_file: DataFile, tmp_path: Path
+) -> None:
+    with front_of(service.url, lambda _: None) as front:
+        settings = settings_for(tmp_path, url=front.url)
+        with connect(settings.service) as connected:
+            clock = LateClock(service)
+            file_id = upload(connected, settings, training_file, folder=tmp_path, plan=IN_PARTS, progress=clock)
+        assert (front.count("POST", "/uploads"), front.count("POST", "/complete")) == (2, 2)
+    assert service.client.files.content(file_id).read() == training_file.path.read_bytes()
+    assert service.file_names().count(identity.upload_name(settings, training_file)) == 1
+
+
+def test_a_completed_upload_whose_answer_says_otherwise_is_not_repeated(
+    service: Service, training_file: DataFile, tmp_path: Path
+) -> None:
+    said = Reply(400, b'{"error":{"code":"unexpectedEntityState","message":"The upload is completed, not pending."}}')
+    with front_of(service.url, once_each(("POST", "/complete", said))) as front:
+        settings = settings_for(tmp_path, url=front.url)
+        with connect(settings.service) as connected:
+            upload(connected, settings, training_file, folder=tmp_path, plan=IN_PARTS)
+        assert (front.count("POST", "/uploads"), front.count("POST", "/complete")) == (1, 1)
+
+
 @contextmanager
 def _blobs(folder: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):

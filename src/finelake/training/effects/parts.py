@@ -16,6 +16,7 @@ from openai.types import FileObject
 
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
+from finelake.services.contact import PassingError
 from finelake.training.data import DataFile
 from finelake.training.effects.log import EffectLog
 from finelake.training.patience import Patience, Tries
@@ -29,7 +30,7 @@ _CHUNK = 1024 * 1024
 
 
 class Parts:
-    """The upload of one file in parts; what arrived is in the log of the file."""
+    """The upload of one file in parts; what arrived is in the log of the file, and the run's lease is kept meanwhile."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Parts:
         name: str,
         part_bytes: int,
         log: EffectLog,
+        run_log: EffectLog,
         patience: Patience,
     ) -> None:
         self._service = service
@@ -46,6 +48,7 @@ class Parts:
         self._name = name
         self._part_bytes = part_bytes
         self._log = log
+        self._run_log = run_log
         self._patience = patience
 
     def complete(self, progress: Progress) -> FileObject:
@@ -64,12 +67,17 @@ class Parts:
                 f"Run the same again later, or set training.parts_above_megabytes higher to send it in one piece."
             )
         self._log.fence()
-        answer = self._service.contact.readable(
-            lambda: self._service.parts_client.uploads.complete(
-                state["upload_id"], part_ids=state["parts"], md5=_md5(self._file)
-            ),
-            needs="file",
-        )
+        try:
+            answer = self._service.contact.readable(
+                lambda: self._service.parts_client.uploads.complete(
+                    state["upload_id"], part_ids=state["parts"], md5=_md5(self._file)
+                ),
+                needs="file",
+            )
+        except (openai.BadRequestError, openai.NotFoundError) as error:
+            # Expired, or completed by a request whose answer was lost: the file is looked for before anything else.
+            self._log.record_result(PARTS, {})
+            raise PassingError(str(self._service.contact.explain(error, "completing the upload"))) from None
         if answer.file is None:
             raise ServiceError(f"The service completed upload {answer.id} without a file. Run the same again.")
         return answer.file
@@ -107,6 +115,7 @@ class Parts:
     def _bring(self, state: dict[str, Any], progress: Progress) -> dict[str, Any]:
         count = math.ceil(self._file.bytes / self._part_bytes)
         for number in range(len(state["parts"]), count):
+            self._run_log.keep()
             self._log.fence()
             part_id = self._send(state["upload_id"], number)
             state = {**state, "parts": [*state["parts"], part_id]}

@@ -107,7 +107,7 @@ def _upload_alone(
     kept = patience.keeping(file_log.keep, every=file_log.lease_seconds / 3)
     progress.noted(f"uploading {file.path.name} ({file.bytes:,} bytes) as {name}")
     try:
-        act = _act(service, file, name, plan=plan, log=file_log, patience=kept, progress=progress)
+        act = _act(service, file, name, plan=plan, logs=logs, patience=kept, progress=progress)
 
         def guarded() -> FileObject:
             run_log.fence()
@@ -145,15 +145,16 @@ def _act(
     name: str,
     *,
     plan: UploadPlan,
-    log: EffectLog,
+    logs: tuple[EffectLog, EffectLog],
     patience: Patience,
     progress: Progress,
 ) -> Callable[[], FileObject]:
+    run_log, log = logs
     if plan.import_base is not None:
         base = plan.import_base
         return lambda: import_from(service, base, file=file, name=name)
     if plan.way(file) == "parts":
-        parts = Parts(service, file, name=name, part_bytes=plan.part_bytes, log=log, patience=patience)
+        parts = Parts(service, file, name=name, part_bytes=plan.part_bytes, log=log, run_log=run_log, patience=patience)
         return lambda: parts.complete(progress)
     return lambda: _post(service, file, name)
 
