@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import (
@@ -25,6 +23,7 @@ from finelake.config.settings import Service
 from finelake.errors import ConfigError, ServiceError
 from finelake.services.contact import PassingError, UnreadableError
 from finelake.services.credentials import place_of, resource_manager_credential, sign_in_problem
+from finelake.services.deployed import BusyError, Deployed, QuotaError, Target, UnreachedError
 from finelake.services.identity import checked_address, is_loopback
 from finelake.services.waits import retry_after
 
@@ -33,55 +32,6 @@ _PARENT_CODES = {"ResourceGroupNotFound", "SubscriptionNotFound", "ParentResourc
 _BUSY_CODES = {"RequestConflict", "AnotherOperationInProgress", "Conflict"}
 _QUOTA_CODES = {"InsufficientQuota", "QuotaExceeded"}
 _RENEWALS = 2
-
-
-class BusyError(PassingError):
-    """Raised when the account is being changed by another operation: one write at a time, try again soon."""
-
-
-class UnreachedError(PassingError):
-    """Raised when the resource manager cannot be reached at all."""
-
-
-class QuotaError(ServiceError):
-    """Raised when the quota does not allow a deployment."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAddress:
-    """A model as ARM names it: format ("OpenAI"), name, version."""
-
-    format: str
-    name: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A deployment as ARM reports it; `state` is its provisioning state, `created_at` None where ARM does not say."""
-
-    name: str
-    model: str
-    version: str
-    state: str
-    sku: str = ""
-    capacity: int = 0
-    created_at: datetime | None = None
-
-    @property
-    def is_tuned(self) -> bool:
-        """Whether it serves a tuned model (`base.ft-...`, `ft:...`)."""
-        return ".ft-" in self.model or self.model.startswith("ft:")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a deployment shall be; `capacity` in thousands of tokens a minute."""
-
-    name: str
-    model: ModelAddress
-    sku: str
-    capacity: int
 
 
 class Deployments:

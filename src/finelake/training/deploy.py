@@ -9,7 +9,8 @@ import openai
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.contact import PassingError
-from finelake.services.deployments import Deployed, Deployments, Target
+from finelake.services.deployed import Deployed, Target
+from finelake.services.deployments import Deployments
 from finelake.training.effects.deployment import BROKEN, SUCCEEDED
 from finelake.training.patience import Patience, Tries, is_missing
 from finelake.training.progress import Progress

@@ -8,7 +8,7 @@ import re
 
 from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
-from finelake.services.deployments import ModelAddress
+from finelake.services.deployed import ModelAddress
 from finelake.services.identity import service_identity
 from finelake.training.data import DataFile, TrainingData
 

@@ -12,7 +12,7 @@ from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError
 from finelake.services.base import FineTuningService
-from finelake.services.deployments import ModelAddress, Target
+from finelake.services.deployed import ModelAddress, Target
 from finelake.training import identity
 from finelake.training.clock import Clock
 from finelake.training.data import DataFile, TrainingData

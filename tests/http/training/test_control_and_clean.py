@@ -23,7 +23,7 @@ from tests.http.training.setting import (
 from finelake.errors import RunBusyError, ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.connect import connect
-from finelake.services.deployments import Deployed, ModelAddress, Target
+from finelake.services.deployed import Deployed, ModelAddress, Target
 from finelake.training.clean import Cleaning
 from finelake.training.clock import Clock
 from finelake.training.deploy import lifetime

@@ -23,7 +23,7 @@ from finelake.config.settings import Settings
 from finelake.errors import FinelakeError, InputError, ServiceError
 from finelake.services.azure_openai import connect_azure
 from finelake.services.connect import connect
-from finelake.services.deployments import ModelAddress, Target
+from finelake.services.deployed import ModelAddress, Target
 from finelake.training.driver import train
 
 pytestmark = [pytest.mark.http, pytest.mark.spark]

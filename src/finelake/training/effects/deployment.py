@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from finelake.errors import ConfigError, ServiceError
 from finelake.services.contact import PassingError
-from finelake.services.deployments import BusyError, Deployed, Deployments, QuotaError, Target
+from finelake.services.deployed import BusyError, Deployed, QuotaError, Target
+from finelake.services.deployments import Deployments
 from finelake.training.effects.log import EffectLog
 from finelake.training.patience import Patience, Tries
 from finelake.training.progress import Progress

@@ -30,7 +30,7 @@ _CHUNK = 1024 * 1024
 
 
 class Parts:
-    """The upload of one file in parts; what arrived is in the log of the file, and the run's lease is kept meanwhile."""
+    """The upload of one file in parts; what arrived is in the log of the file; the run's lease is kept."""
 
     def __init__(
         self,
