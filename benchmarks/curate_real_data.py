@@ -3,8 +3,7 @@
     python benchmarks/curate_real_data.py ../shared/data/sgd_turns.jsonl.gz --config benchmarks/sgd.yml
 
 The whole road is timed, output really written: session start, ingest, each step of the curation. Peak memory is the
-largest sum of resident memory of this process and all its children (JVM, Python workers), sampled twice a second;
-pages that several of them share count once for each.
+largest resident memory by kind of process and of all together, sampled twice a second.
 """
 
 from __future__ import annotations
@@ -14,46 +13,16 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-import psutil
+from measuring import PeakMemory
 
 from finelake.config.loading import load_settings
 from finelake.curate import curate
 from finelake.ingest import ingest
 from finelake.session import spark_session
 from finelake.tables.names import source_ref
-
-SAMPLE_SECONDS = 0.5
-
-
-class PeakMemory(threading.Thread):
-    """Samples the resident memory of this process and its children until stopped."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._stopped = threading.Event()
-        self.peak = 0
-
-    def run(self) -> None:
-        own = psutil.Process()
-        while not self._stopped.wait(SAMPLE_SECONDS):
-            self.peak = max(self.peak, sum(_resident(each) for each in [own, *own.children(recursive=True)]))
-
-    def stop(self) -> int:
-        """Stop and give the peak in bytes."""
-        self._stopped.set()
-        self.join()
-        return self.peak
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def main() -> None:
@@ -82,7 +51,7 @@ def main() -> None:
             **{step: round(seconds, 1) for step, seconds in curation.seconds.items()},
             "session and curation": round(started - began + ended - ingested, 1),
         },
-        "peak memory MB": round(memory.stop() / 1e6),
+        "peak memory MB": memory.stop(),
         "rows": loaded.rows,
         "balance": curation.balance.as_dict(),
         "rules": {code: [entry["action"], entry["count"]] for code, entry in curation.rules.items()},
