@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +43,7 @@ from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
 from finelake.tables.names import TableRef, source_ref, table_ref
 from finelake.tables.reading import latest_version, read_table, table_exists
+from finelake.tables.together import at_once
 from finelake.tables.writing import overwrite
 from finelake.tokens.engine import select_engine
 
@@ -107,6 +109,10 @@ class _Run:
         table = table_ref(self.settings.tables, names.GRAPH)
         return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
 
+    def write_all(self, frames: Mapping[str, DataFrame]) -> list[DataFrame]:
+        """Write several tables side by side and read them back, in order; see `write`."""
+        return at_once([partial(self.write, name, frame) for name, frame in frames.items()])
+
 
 def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserver | None = None) -> Curation:
     """Curate the source table at one version and publish the splits.
@@ -133,7 +139,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
     with run.step("relate"):
         candidates = candidates_of(annotated)
-        exact = exact_duplicates(candidates) if settings.duplicates.exact else None
+        exact = run.keep(exact_duplicates(candidates)) if settings.duplicates.exact else None
         near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
         removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
         placed = assign_splits(annotated, config=settings.splits)
@@ -141,12 +147,14 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
         rows = decided(placed, removals=removals)
-        examples = run.write(names.EXAMPLES, examples_of(rows, run_id=run.run_id))
+        kept = examples_of(rows, run_id=run.run_id)
         aside = quarantine_of(
             rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
         )
-        quarantine = run.write(names.QUARANTINE, aside)
-        ledger = run.write(names.LEDGER, ledger_of(rows, loose, run_id=run.run_id, fingerprints=fingerprints))
+        story = ledger_of(rows, loose, run_id=run.run_id, fingerprints=fingerprints)
+        examples, quarantine, ledger = run.write_all(
+            {names.EXAMPLES: kept, names.QUARANTINE: aside, names.LEDGER: story}
+        )
     with run.step("balance"):
         totals = count_totals(ledger=ledger, examples=examples, quarantine=quarantine)
         balance = check_balance(rows_in, totals)
@@ -166,7 +174,8 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
 
 def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) -> Near:
     """Sign what earlier runs have not, then search; the signatures and the pairs found are written."""
-    config, trained = run.settings.duplicates, F.transform("windows", lambda window: window["trained_tokens"])
+    # This path into the structs reads the numbers alone; `F.transform` over the windows would read their lines too.
+    config, trained = run.settings.duplicates, F.col("windows.trained_tokens")
     texts = documents(
         candidates,
         findings=F.size("decisions"),

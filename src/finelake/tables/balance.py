@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from finelake.decide import KEPT, MERGED, OUTCOME_STEP, QUARANTINED
 from finelake.errors import BalanceError
+from finelake.tables.together import at_once
 
 _FATES = ("kept", "merged", "trimmed", "duplicate")
 
@@ -63,7 +65,7 @@ class Totals:
 
 
 def count_totals(*, ledger: DataFrame, examples: DataFrame, quarantine: DataFrame) -> Totals:
-    """Count the written tables: one job each, over narrow columns."""
+    """Count the written tables, side by side: one job each, over narrow columns."""
     decisions = ledger.groupBy("step", "action", "reason").agg(
         F.count(F.lit(1)).alias("units"), F.sum("rows").alias("rows")
     )
@@ -75,11 +77,17 @@ def count_totals(*, ledger: DataFrame, examples: DataFrame, quarantine: DataFram
         *(F.sum(F.when(once, F.col(name))).alias(name) for name in ("turns_in", *_FATES)),
     )
     units = quarantine.groupBy("unit").agg(F.count(F.lit(1)).alias("units"), F.sum("rows_in").alias("rows"))
+    counts = (decisions.orderBy("step", "action", "reason"), splits, units)
+    in_order, by_split, by_unit = at_once([partial(_rows, frame) for frame in counts])
     return Totals(
-        decisions=decisions.orderBy("step", "action", "reason").collect(),
-        splits={row["split"]: row for row in splits.collect()},
-        units={row["unit"]: row for row in units.collect()},
+        decisions=in_order,
+        splits={row["split"]: row for row in by_split},
+        units={row["unit"]: row for row in by_unit},
     )
+
+
+def _rows(counts: DataFrame) -> list[Row]:
+    return counts.collect()
 
 
 def check_balance(rows_in: int, totals: Totals) -> Balance:
