@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from finelake.decide import OUTCOME_STEP
 from finelake.errors import InputError
 from finelake.report.build import build_report, mixes_of, published_manifest
-from finelake.report.counts import bin_bounds, decision_counts, example_ids, value_counts
+from finelake.report.counts import bin_bounds, decision_counts, example_ids, shared_text, value_counts
 from finelake.report.document import EXAMPLE_IDS, TOP_VALUES, Histogram, Report, from_json
 from finelake.report.page.formats import number
 from finelake.report.render import render
@@ -160,6 +160,29 @@ def test_bins_have_exact_borders(spark: SparkSession) -> None:
     counted = {int(row["value"]): row["examples"] for row in value_counts(frame, {}) if row["column"] == "tokens"}
     expected = Counter(next(n for n in range(200) if bin_bounds(n)[1] > each + 1e-6) for each in tokens)
     assert counted == dict(expected)
+
+
+def test_shared_text_is_counted_by_source_and_side(spark: SparkSession) -> None:
+    rows = [("c1", "faq", "prompt", 0, 13, 1), ("c1", "faq", "prompt", 20, 61, 1), ("c2", "faq", "prompt", 5, 18, 1)]
+    rows += [("c1", "test", "answer", 0, 14, 2), (None, "test", "answer", None, None, 400)]
+    columns = "conversation_id string, source string, side string, start int, end int, ngrams int"
+    found = [tuple(row) for row in shared_text(spark.createDataFrame(rows, columns))]
+    assert found == [("faq", "prompt", 2, 3, 41), ("test", "answer", 1, 1, 14)]
+
+
+def test_who_wrote_the_trained_tokens_is_told(report: Report, examples: list[Row]) -> None:
+    assert report.written is not None
+    assert report.written.trained_tokens == sum(row["trained_tokens"] for row in examples)
+    assert report.written.known_tokens == sum(row["trained_tokens"] for row in examples if row["origins"])
+
+
+def test_what_the_manifest_summarises_is_taken_over(demo: Demo, report: Report) -> None:
+    manifest = published_manifest(demo.settings)
+    assert report.windows is not None
+    assert report.windows.long_conversations == manifest["windows"]["long_conversations"] > 0
+    assert {each.policy for each in report.windows.policies} == {"window", "keep_last", "drop"}
+    assert report.system_prompts is not None
+    assert report.system_prompts.distinct == manifest["system_prompts"]["distinct"]
 
 
 def test_before_the_first_curation_it_says_what_to_do(demo: Demo) -> None:

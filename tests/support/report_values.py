@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from finelake.report import document
 from finelake.report.sections import (
+    AuditCheck,
     Duplicates,
     PolicyResult,
+    PromptShare,
+    SharedText,
     Similarity,
     SimilarPairs,
+    SystemPrompts,
     Topics,
     TopicShare,
     Windows,
+    Written,
 )
 
 
@@ -40,10 +45,17 @@ def whole_report(word: str = "word") -> document.Report:
         tokens=_histogram(limit=65536),
         messages=_histogram(limit=2048),
         mixes=(_mix("language", word), _mix(word, word)),
+        written=Written(trained_tokens=10_200, known_tokens=9_000, human_tokens=5_100),
+        system_prompts=SystemPrompts(distinct=2, without=5, most=(PromptShare(key=word, examples=60),)),
         windows=_windows(),
         topics=_topics(word),
         duplicates=_duplicates(),
         privacy=(document.PrivacyCount(kind="email", policy="redact", values=12, conversations=7),),
+        audit=(
+            AuditCheck(check="users_in_two_splits", found=0, allowed=0, passed=True),
+            AuditCheck(check="prompt_overlap_with_tables", found=3, allowed=None, passed=True),
+        ),
+        contamination=(SharedText(source=word, side="prompt", conversations=3, spans=7, longest=41),),
         cost=_cost(word),
         manifest={"run_id": word, "rules": {word: {"count": 1}}},
     )

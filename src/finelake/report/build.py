@@ -18,6 +18,7 @@ from finelake.ingest import ROW_NOT_JSON
 from finelake.publish import MANIFEST, read_manifest
 from finelake.report import counts, document, facts
 from finelake.report.cost import training_cost
+from finelake.report.sections import AuditCheck, SharedText, Written
 from finelake.rules.catalogue import all_rules
 from finelake.splits import SPLITS
 from finelake.tables import names
@@ -26,6 +27,7 @@ from finelake.tables.reading import read_table
 
 _LOOSE = {ROW_NOT_JSON.code, CONVERSATION_ID_MISSING.code}
 _PRIVACY = "privacy_"
+_AUDIT, _CONTAMINATION = "audit", "contamination"
 _FATES: Mapping[str, document.Effect] = {"merged": "merge", "trimmed": "trim", "duplicate": "duplicate"}
 
 
@@ -42,7 +44,7 @@ def published_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[str, Any]) -> document.Report:
-    """Count the tables of a curation, at the versions that its manifest names. Four Spark jobs over narrow columns.
+    """Count the tables of a curation, at the versions that its manifest names. A few Spark jobs over narrow columns.
 
     Raises InputError when a table is gone, BalanceError when the tables do not add up.
     """
@@ -52,7 +54,7 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
     decisions = counts.decision_counts(ledger)
     ids = counts.example_ids(ledger, decisions)
     values = counts.value_counts(examples, _mixed_columns(settings))
-    spread = counts.spread(examples)
+    totals = counts.totals(examples)
     train, balance = manifest["files"]["train"], manifest["balance"]
     return document.Report(
         schema=document.SCHEMA,
@@ -66,13 +68,17 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
         turns=_turns(balance),
         rules=_rules(decisions, ids),
         splits=tuple(document.SplitFile(split=split, **manifest["files"][split]) for split in SPLITS),
-        tokens=_histogram("tokens", "tokens", values, spread, limit=_limit(settings, model)),
-        messages=_histogram("messages", "message_count", values, spread, limit=settings.conversations.max_turns),
+        tokens=_histogram("tokens", "tokens", values, totals, limit=_limit(settings, model)),
+        messages=_histogram("messages", "message_count", values, totals, limit=settings.conversations.max_turns),
         mixes=mixes_of(values),
+        written=_written(totals),
+        system_prompts=facts.system_prompts_of(manifest),
         windows=facts.windows_of(manifest),
         topics=facts.topics_of(manifest),
         duplicates=facts.duplicates_of(manifest),
         privacy=_privacy(decisions),
+        audit=_audit(spark, manifest),
+        contamination=_contamination(spark, manifest),
         cost=training_cost(
             examples=train["examples"],
             tokens=train["tokens"],
@@ -167,16 +173,16 @@ def _rule(row: Row, ids: Mapping[tuple[str, str, str], tuple[str, ...]]) -> docu
 
 
 def _histogram(
-    column: str, measured: str, values: Sequence[Row], spread: Row, *, limit: int | None
+    column: str, measured: str, values: Sequence[Row], totals: Row, *, limit: int | None
 ) -> document.Histogram:
     counted = {int(row["value"]): int(row["examples"]) for row in values if row["column"] == column}
     between = range(min(counted), max(counted) + 1) if counted else ()
     bins = [(*counts.bin_bounds(number), counted.get(number, 0)) for number in between]
     return document.Histogram(
         bins=tuple(document.Bin(low=round(low, 3), high=round(high, 3), count=count) for low, high, count in bins),
-        median=int(spread[f"{measured}_median"] or 0),
-        p95=int(spread[f"{measured}_p95"] or 0),
-        largest=int(spread[f"{measured}_largest"] or 0),
+        median=int(totals[f"{measured}_median"] or 0),
+        p95=int(totals[f"{measured}_p95"] or 0),
+        largest=int(totals[f"{measured}_largest"] or 0),
         limit=limit,
     )
 
@@ -205,6 +211,25 @@ def _share(row: Row) -> document.Share:
     return document.Share(
         value=row["value"], examples=row["examples"], tokens=row["tokens"], trained_tokens=row["trained_tokens"]
     )
+
+
+def _written(totals: Row) -> Written | None:
+    """Say who wrote the replies, where any origin is known."""
+    found = Written(**{name: int(totals[name]) for name in ("trained_tokens", "known_tokens", "human_tokens")})
+    return found if found.known_tokens else None
+
+
+def _audit(spark: SparkSession, manifest: Mapping[str, Any]) -> tuple[AuditCheck, ...] | None:
+    if _AUDIT not in manifest["tables"]:
+        return None
+    return tuple(AuditCheck(**row.asDict()) for row in counts.audit_checks(_table(spark, manifest, _AUDIT)))
+
+
+def _contamination(spark: SparkSession, manifest: Mapping[str, Any]) -> tuple[SharedText, ...] | None:
+    if _CONTAMINATION not in manifest["tables"]:
+        return None
+    found = counts.shared_text(_table(spark, manifest, _CONTAMINATION))
+    return tuple(SharedText(**row.asDict()) for row in found)
 
 
 def _privacy(decisions: Sequence[Row]) -> tuple[document.PrivacyCount, ...]:

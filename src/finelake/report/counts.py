@@ -12,6 +12,7 @@ from finelake.report.document import EXAMPLE_IDS, TOP_VALUES
 BINS_AN_OCTAVE = 4
 """A bin of tokens or messages ends where the next begins, 2 ** (1/4) = 1.19 times higher."""
 
+_MOST_CHECKS = 100
 _MOST_BINS = 64 * BINS_AN_OCTAVE
 _GROUP = ("step", "action", "reason")
 _MEASURES = ("examples", "tokens", "trained_tokens")
@@ -60,8 +61,11 @@ def example_ids(ledger: DataFrame, counted: Sequence[Row]) -> dict[tuple[str, st
     return {key: tuple(sorted(each)[:EXAMPLE_IDS]) for key, each in ids.items()}
 
 
-def spread(examples: DataFrame) -> Row:
-    """Give median, 95th percentile and maximum of tokens and message_count (`tokens_median`, ... ), null when empty."""
+def totals(examples: DataFrame) -> Row:
+    """Give median, 95th percentile and maximum of tokens and message_count (`tokens_median`, ...), null when empty.
+
+    Also trained_tokens, known_tokens (trained ones of examples with an origin) and human_tokens, in sum.
+    """
     columns = []
     for name in ("tokens", "message_count"):
         columns += [
@@ -69,7 +73,27 @@ def spread(examples: DataFrame) -> Row:
             F.percentile_approx(name, 0.95, 10_000).alias(f"{name}_p95"),
             F.max(name).alias(f"{name}_largest"),
         ]
+    known = F.when(F.size("origins") > 0, F.col("trained_tokens"))
+    human = F.col("human_tokens") if "human_tokens" in examples.columns else F.lit(0)
+    sums = {"trained_tokens": F.col("trained_tokens"), "known_tokens": known, "human_tokens": human}
+    columns += [F.coalesce(F.sum(column), F.lit(0)).alias(name) for name, column in sums.items()]
     return examples.agg(*columns).collect()[0]
+
+
+def audit_checks(audit: DataFrame) -> list[Row]:
+    """Read the checks of the splits: check, found, allowed, passed, ordered; as many rows as there are checks."""
+    return audit.select("check", "found", "allowed", "passed").orderBy("check").limit(_MOST_CHECKS).collect()
+
+
+def shared_text(contamination: DataFrame) -> list[Row]:
+    """Count the spans shared with evaluation data by source and side: conversations, spans, longest (words)."""
+    spans = contamination.where(F.col("conversation_id").isNotNull())
+    counted = spans.groupBy("source", "side").agg(
+        F.count_distinct("conversation_id").alias("conversations"),
+        F.count(F.lit(1)).alias("spans"),
+        F.max(F.col("end") - F.col("start")).alias("longest"),
+    )
+    return counted.orderBy(F.desc("conversations"), "source", "side").limit(_MOST_CHECKS).collect()
 
 
 def value_counts(examples: DataFrame, columns: Mapping[str, Column]) -> list[Row]:

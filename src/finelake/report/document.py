@@ -14,7 +14,15 @@ from typing import Any, Literal, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from finelake.errors import BalanceError, InputError
-from finelake.report.sections import Duplicates, Topics, Windows
+from finelake.report.sections import (
+    AuditCheck,
+    Duplicates,
+    SharedText,
+    SystemPrompts,
+    Topics,
+    Windows,
+    Written,
+)
 
 SCHEMA: Literal[1] = 1
 TOP_VALUES = 20
@@ -222,10 +230,14 @@ class Report:
     tokens: Histogram
     messages: Histogram
     mixes: tuple[Mix, ...]
+    written: Written | None
+    system_prompts: SystemPrompts | None
     windows: Windows | None
     topics: Topics | None
     duplicates: Duplicates | None
     privacy: tuple[PrivacyCount, ...]
+    audit: tuple[AuditCheck, ...] | None
+    contamination: tuple[SharedText, ...] | None
     cost: Cost
     manifest: dict[str, Any]
 

@@ -10,8 +10,10 @@ from finelake.report.document import TOP_VALUES
 from finelake.report.sections import (
     Duplicates,
     PolicyResult,
+    PromptShare,
     Similarity,
     SimilarPairs,
+    SystemPrompts,
     Topics,
     TopicShare,
     Windows,
@@ -25,6 +27,15 @@ def windows_of(manifest: Mapping[str, Any]) -> Windows | None:
         return None
     policies = tuple(PolicyResult(policy=name, **kept) for name, kept in found["policies"].items())
     return Windows(**_own(found, Windows) | {"policies": policies})
+
+
+def system_prompts_of(manifest: Mapping[str, Any]) -> SystemPrompts | None:
+    """Read the manifest's `system_prompts`."""
+    found = manifest.get("system_prompts")
+    if not found:
+        return None
+    most = tuple(PromptShare(**_own(each, PromptShare)) for each in found["most"])
+    return SystemPrompts(**_own(found, SystemPrompts) | {"most": most})
 
 
 def duplicates_of(manifest: Mapping[str, Any]) -> Duplicates | None:

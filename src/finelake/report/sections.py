@@ -108,3 +108,53 @@ class Topics:
     effective_topics: float
     coverage: float
     topics: tuple[TopicShare, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """Who wrote the trained tokens: those in examples with a known origin, and those of replies by humans."""
+
+    trained_tokens: int
+    known_tokens: int
+    human_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptShare:
+    """A system prompt, by the hash that stands for it, and how many examples carry it."""
+
+    key: str
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemPrompts:
+    """How many different system prompts the examples carry, how many examples have none, the most frequent ones."""
+
+    distinct: int
+    without: int
+    most: tuple[PromptShare, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditCheck:
+    """A check of the splits: how many were found, how many are allowed (null: any, it is only told), and its result."""
+
+    check: str
+    found: int
+    allowed: int | None
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedText:
+    """Runs of words that training examples shared with evaluation data before anything was done about it.
+
+    `source` is an evaluation table's name or a split, `side` its prompt or answer; `longest` counts words.
+    """
+
+    source: str
+    side: str
+    conversations: int
+    spans: int
+    longest: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from support.page_rules import Page, read_page
 from support.report_values import whole_report
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)></td></table></style>]]>--> {{ 7*7 }} $x$"
+ABSENT: dict[str, Any] = {"written": None, "system_prompts": None, "audit": None, "contamination": None}
 SECTIONS = (
     "overview",
     "flow",
@@ -45,9 +47,10 @@ def test_every_section_is_there_and_in_the_list_of_sections(page: Page) -> None:
 
 
 def test_sections_without_data_are_left_out() -> None:
-    page = read_page(render(replace(whole_report(), windows=None, topics=None, duplicates=None, privacy=())))
+    page = read_page(render(replace(whole_report(), windows=None, topics=None, duplicates=None, privacy=(), **ABSENT)))
     assert page.broken == []
     assert not {"windows", "topics", "duplicates"} & set(page.ids)
+    assert "checks of the splits" not in page.text
     assert "None of the kinds that the configuration looks for was found." in page.text
 
 
@@ -67,10 +70,26 @@ def test_sections_without_data_are_left_out() -> None:
         "0.13\u202fUSD",
         "no earlier than 2027-04-14",
         "train.jsonl 70",
+        "of the trained tokens are human 50.0\u202f% 5,100 of 10,200",
+        "2 different system prompts; 5 examples have none.",
+        "All 2 checks of the splits passed",
+        "users in two splits 0 0 passed",
+        "prompt overlap with tables 3 any told",
+        "word prompt 3 7 41",
     ],
 )
 def test_numbers_are_shown(page: Page, shown: str) -> None:
     assert shown in page.text
+
+
+def test_a_failed_check_is_said_first() -> None:
+    report = whole_report()
+    assert report.audit is not None
+    failed = (replace(report.audit[0], found=2, passed=False), report.audit[1])
+    page = read_page(render(replace(report, audit=failed, contamination=())))
+    assert "1 of 2 checks failed" in page.text
+    assert "users in two splits 2 0 failed" in page.text
+    assert "No training conversation shares a run of words" in page.text
 
 
 def test_data_stays_text() -> None:
