@@ -116,7 +116,7 @@ def _duplicates() -> Duplicates:
         threshold=0.8,
         permutations=128,
         bands=25,
-        rows=5,
+        rows_a_band=5,
         conversations=96,
         hashed=90,
         reused=6,

@@ -75,7 +75,7 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
         system_prompts=facts.system_prompts_of(manifest),
         windows=facts.windows_of(manifest),
         topics=facts.topics_of(manifest),
-        duplicates=facts.duplicates_of(manifest),
+        duplicates=facts.duplicates_of(manifest, verified=_verified(spark, manifest)),
         privacy=_privacy(decisions),
         audit=_audit(spark, manifest),
         contamination=_contamination(spark, manifest),
@@ -217,6 +217,10 @@ def _written(totals: Row) -> Written | None:
     """Say who wrote the replies, where any origin is known."""
     found = Written(**{name: int(totals[name]) for name in ("trained_tokens", "known_tokens", "human_tokens")})
     return found if found.known_tokens else None
+
+
+def _verified(spark: SparkSession, manifest: Mapping[str, Any]) -> int:
+    return _table(spark, manifest, names.PAIRS).count() if names.PAIRS in manifest["tables"] else 0
 
 
 def _audit(spark: SparkSession, manifest: Mapping[str, Any]) -> tuple[AuditCheck, ...] | None:

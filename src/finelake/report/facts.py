@@ -38,14 +38,15 @@ def system_prompts_of(manifest: Mapping[str, Any]) -> SystemPrompts | None:
     return SystemPrompts(**_own(found, SystemPrompts) | {"most": most})
 
 
-def duplicates_of(manifest: Mapping[str, Any]) -> Duplicates | None:
-    """Read the manifest's `duplicates`: the search for near duplicates."""
+def duplicates_of(manifest: Mapping[str, Any], *, verified: int) -> Duplicates | None:
+    """Read the manifest's `duplicates`, the search for near duplicates; `verified` pairs are in the table pairs."""
     found = manifest.get("duplicates")
     if not found:
         return None
     curve = (Similarity(similarity=float(at), found=share) for at, share in sorted(found["s_curve"].items()))
     pairs = (SimilarPairs(low=float(low), pairs=count) for low, count in sorted(found["similarities"].items()))
-    return Duplicates(**_own(found, Duplicates) | {"s_curve": tuple(curve), "similarities": tuple(pairs)})
+    drawn = {"s_curve": tuple(curve), "similarities": tuple(pairs), "verified": verified}
+    return Duplicates(**_own(found, Duplicates) | drawn)
 
 
 def topics_of(manifest: Mapping[str, Any]) -> Topics | None:

@@ -56,7 +56,7 @@ def render(report: Report) -> str:
         fates=_FATES,
         conversations={fall.reason: fall.count for fall in report.conversations.falls},
         manifest=json.dumps(report.manifest, ensure_ascii=False, indent=2, sort_keys=True),
-        merged=sum(fall.count for fall in report.conversations.falls if fall.effect == "merge"),
+        merged={fall.reason: fall.count for fall in report.conversations.falls if fall.effect == "merge"},
         at_threshold=_found(report.duplicates, report.duplicates.threshold) if report.duplicates else None,
         **_totals(report),
     )
@@ -116,7 +116,7 @@ def _near_plots(near: Duplicates) -> dict[str, Markup]:
 
 def _found(near: Duplicates, similarity: float) -> float:
     """Give the share of pairs of a similarity that the bands find (Leskovec et al., MMDS, 3.4.2)."""
-    return float(1.0 - (1.0 - similarity**near.rows) ** near.bands)
+    return float(1.0 - (1.0 - similarity**near.rows_a_band) ** near.bands)
 
 
 def _waterfall(name: str, waterfall: Waterfall, first: str, last: str) -> Markup:

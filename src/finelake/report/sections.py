@@ -55,15 +55,16 @@ class Duplicates:
     """The search for near duplicates: bands of MinHash values propose candidate pairs, their true similarity decides.
 
     `conversations` were compared, `hashed` of them in this run and `reused` from earlier ones. `candidates` is the
-    number of pairs compared, `verified` of those at or above the threshold. A bucket holds conversations with an equal
-    band; `capped` buckets were so large (`capped_rows` in all) that only pairs with their first members were compared.
+    number of pairs compared, `verified` of those at or above the
+    threshold, in the table pairs. A bucket holds conversations with an equal
+    band; `capped` buckets were so large (`capped_rows` in all) that fewer pairs were taken from them.
     """
 
     side: str
     threshold: float
     permutations: int
     bands: int
-    rows: int
+    rows_a_band: int
     conversations: int
     hashed: int
     reused: int
