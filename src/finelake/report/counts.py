@@ -34,7 +34,7 @@ def decision_counts(ledger: DataFrame) -> list[Row]:
     counted = ledger.groupBy(*_GROUP).agg(
         F.count(F.lit(1)).alias("units"),
         F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
-        F.coalesce(F.sum(F.size(F.split("value", ","))), F.lit(0)).alias("values"),
+        F.coalesce(F.sum(F.when(F.col("value").isNotNull(), F.size(F.split("value", ",")))), F.lit(0)).alias("values"),
         F.min("threshold").alias("threshold"),
         *picks,
     )
