@@ -111,8 +111,15 @@ def pair_sorted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def distinct_pairs(left: Positions, right: Positions, count: int) -> tuple[Positions, Positions]:
     """Sort pairs of positions below `count` and take each once."""
-    codes = np.unique(left * count + right) if count else left
+    codes = distinct(left * count + right)
     return codes // max(count, 1), codes % max(count, 1)
+
+
+def distinct(values: Positions) -> Positions:
+    """Sort values and take each once; `np.unique` hashes them from numpy 2.3 on, which takes ten times as long."""
+    ordered = np.sort(values)
+    once: Positions = ordered[np.concatenate([np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1]])]
+    return once
 
 
 def _begins(keys: Keys) -> Positions:
@@ -121,10 +128,12 @@ def _begins(keys: Keys) -> Positions:
 
 def _shared(keys: Keys) -> tuple[Positions, Positions]:
     """Give the rows whose key others share, sorted by key, and the sizes of their buckets."""
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     begins = _begins(keys[order])
     sizes = np.diff(np.append(begins, len(keys)))
-    return order[np.repeat(sizes > 1, sizes)], sizes[sizes > 1]
+    # The fast sort leaves equal keys in any order; few rows share one, and these are put into theirs.
+    shared = np.sort(order[np.repeat(sizes > 1, sizes)])
+    return shared[np.argsort(keys[shared], kind="stable")], sizes[sizes > 1]
 
 
 def _paired(rows: pa.RecordBatch, *, first_is_large: bool) -> pa.RecordBatch:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from finelake.errors import FinelakeError
 from finelake.relate.bands import Banding
-from finelake.relate.candidates import Buckets, Positions, pair_matrix
+from finelake.relate.candidates import Buckets, Positions, distinct, pair_matrix
 from finelake.relate.labels import name_in
 from finelake.relate.shingles import ShingleSets, shingle
 from finelake.relate.signatures import Size, keys_of, packed, size_of_run, unpacked
@@ -51,7 +51,7 @@ def candidates(signed: DataFrame, *, banding: Banding) -> Candidates:
     table = signed.select("label", "shingles", "bands", "hashed").toArrow()
     order = pc.sort_indices(table.column("label")).to_numpy()
     low, high, buckets = pair_matrix(keys_of(table.column("bands"), count=banding.bands)[order])
-    members = np.unique(np.concatenate([low, high]))
+    members = distinct(np.concatenate([low, high]))
     shingles = int(table.column("shingles").to_numpy()[order][members].sum(dtype=np.int64))
     labels = table.column("label").combine_chunks().cast(pa.string()).take(pa.array(order))
     size = size_of_run(table.num_rows, hashed=int(pc.sum(table.column("hashed")).as_py() or 0))
