@@ -191,6 +191,18 @@ def test_of_two_drivers_one_works_and_the_other_says_who() -> None:
     assert journal.entries[-1].holder == second.holder
 
 
+def test_a_lease_lasts_as_long_as_its_holder_said() -> None:
+    journal, time = Memory(), Time()
+    patient = log_on(journal, time, elsewhere="host-a")
+    patient.acquire()
+    hasty = EffectLog(journal, clock=time.clock, lease_seconds=10.0)
+    time.sleep(LEASE - 1)
+    with pytest.raises(RunBusyError):
+        hasty.acquire()
+    time.sleep(2.0)
+    hasty.acquire()
+
+
 def test_two_drivers_that_start_at_the_same_moment_do_not_both_hold() -> None:
     class Racing(Memory):
         def append(self, entry: Entry) -> bool:

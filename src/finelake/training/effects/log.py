@@ -43,6 +43,7 @@ class EffectLog:
         self._clock = clock
         self._sign: _Sign | None = None
         self._last: Entry | None = None
+        self._promised = lease_seconds
         self._entries: dict[tuple[str, str], dict[str, Any]] = {}
         self._attempts: dict[str, int] = {}
         self._recorded_at: dict[str, float] = {}
@@ -82,7 +83,7 @@ class EffectLog:
         last = self._last
         if last is None or last.holder in {"", self.holder} or last.payload == _RELEASED or is_dead(last.holder):
             return None
-        left = last.recorded_at.timestamp() + self.lease_seconds - self._clock.wall()
+        left = last.recorded_at.timestamp() + self._promised - self._clock.wall()
         if left <= 0:
             return None
         return (
@@ -164,6 +165,8 @@ class EffectLog:
             self._entries.clear()
             self._attempts.clear()
         self._entries[entry.step, entry.entry] = entry.payload
+        # A lease lasts as long as its holder said, whatever this driver's settings are.
+        self._promised = float(entry.payload.get("seconds", self._promised)) if entry.step == _LEASE else self._promised
         if entry.entry == "result":
             self._recorded_at[entry.step] = entry.recorded_at.timestamp()
         if entry.entry == "intent":
