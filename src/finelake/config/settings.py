@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from finelake.config.replies import Origins, Replies
+from finelake.config.section import Fraction, PositiveInt, Section
 
 Role = Literal["system", "user", "assistant", "tool"]
 SplitName = Literal["train", "validation", "test"]
@@ -20,15 +23,6 @@ _TABLE_NAME = re.compile(rf"\A{_NAME_PART}(\.{_NAME_PART}){{0,2}}\Z")
 _NAME_PREFIX = re.compile(rf"\A({_NAME_PART})?\Z")
 
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-PositiveInt = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
 
 def is_path(reference: str) -> bool:
     """Tell a Delta folder (`/Volumes/...`, `abfss://...`, `./tables/x`) from a catalog name (`a.b.c`)."""
@@ -381,6 +375,8 @@ class Settings(Section):
     tokens: Tokens = Tokens()
     checks: Checks = Checks()
     privacy: Privacy = Privacy()
+    replies: Replies = Replies()
+    origins: Origins = Origins()
     duplicates: Duplicates = Duplicates()
     splits: Splits = Splits()
     service: Service = Service()

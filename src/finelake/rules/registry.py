@@ -30,7 +30,8 @@ _FINGERPRINT_LENGTH = 16
 class Rule:
     """A reason code with its step, its default action, its meaning and the policy field that governs it.
 
-    `version` is raised when the meaning of the rule changes while its code stays.
+    `version` is raised when the meaning of the rule changes while its code stays. `nulls` says what a missing value
+    counts as, and `source` where the default threshold comes from, for rules that have one.
     """
 
     code: str
@@ -39,6 +40,8 @@ class Rule:
     summary: str
     policy_key: str | None = None
     version: int = 1
+    nulls: str = ""
+    source: str = ""
 
 
 _rules: dict[str, Rule] = {}
