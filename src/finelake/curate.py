@@ -35,6 +35,8 @@ from finelake.relate.documents import documents
 from finelake.relate.exact import exact_duplicates
 from finelake.relate.near import Near, merges, near_duplicates, near_removals
 from finelake.relate.signatures import signed
+from finelake.replies.canned import canned_replies
+from finelake.replies.origin_rules import check_origin_rules
 from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
 from finelake.splits import assign_splits, single_group
@@ -131,8 +133,10 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         rows_in = raw.count()
         if rows_in == 0:
             raise InputError(f"Table {run.source} is empty at version {run.version}. Load rows with `finelake ingest`.")
-        mapped = map_rows(raw, settings.source)
-        plan = plan_pass(settings, run.catalogue, _tools(run, mapped))
+        check_origin_rules(settings.source, settings.origins)
+        mapped = map_rows(raw, settings.source, settings.origins)
+        canned = canned_replies(mapped, rows=rows_in, layout=settings.source.layout, config=settings.replies.canned)
+        plan = plan_pass(settings, run.catalogue, _tools(run, mapped), canned=canned)
         load_schemas(plan.row_schemas)
     with run.step("annotate"):
         assembled = assemble(mapped, layout=settings.source.layout, max_turns=settings.conversations.max_turns)
@@ -201,7 +205,8 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
 
 def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int) -> str:
     sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    content = settings.model_dump(mode="json", include={*sections, "privacy", "duplicates", "splits"})
+    more = ("privacy", "replies", "origins", "duplicates", "splits")
+    content = settings.model_dump(mode="json", include={*sections, *more})
     tools = settings.examples.tools.file
     content |= {
         "model": catalogue.find(settings.model).model_dump(mode="json"),
@@ -249,6 +254,7 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
     governing: dict[str, object] = {
         **plan.repair.settings(),
         **plan.privacy.settings(),
+        **plan.replies.settings(),
         **settings.examples.model_dump(include={"train", "long", "overlap"}),
         "max_per_example": plan.limits.tokens,
         "salt": settings.splits.salt,

@@ -39,6 +39,8 @@ from finelake.conversations.examples import (
 from finelake.conversations.repair import repair, repair_conversation
 from finelake.conversations.turns import OWN_KEYS, Decision, Repaired, decision
 from finelake.privacy.redact import Privacy
+from finelake.replies.judge import Judge
+from finelake.replies.origins import human_tokens
 from finelake.rules.registry import RULES, Rule, register
 from finelake.tables.contracts import DECISION, WINDOW
 from finelake.tokens.counter import TokenCounter, counter_for
@@ -60,13 +62,14 @@ _KEPT_DEFINITIONS = 1_024
 
 RESULT_TYPE = (
     "line array<string>, message_count array<int>, tokens array<bigint>, trained_tokens array<bigint>, "
+    "human_tokens array<bigint>, "
     "decisions string, payload string, turns_in int, kept int, merged int, trimmed int, duplicate int, "
     "whole_tokens bigint, tool_tokens bigint, replies int, window_tokens bigint, window_replies int, "
     "last_tokens bigint, last_replies int, system_key string, dedup_key string, compared string"
 )
 
 _COLUMNS = [part.split(" ")[0] for part in RESULT_TYPE.split(", ")]
-_OF_WINDOWS, _OF_CONVERSATIONS = _COLUMNS[:4], _COLUMNS[6:]
+_OF_WINDOWS, _OF_CONVERSATIONS = _COLUMNS[:5], _COLUMNS[7:]
 _DESCRIBED = (
     "conversation_id",
     "rows_in",
@@ -93,6 +96,7 @@ class Annotation:
     tokens: ExampleTokens | None = None
     cut: Cut | None = None
     windows: list[tuple[Example, ExampleTokens]] = field(default_factory=list)
+    human_tokens: list[int] = field(default_factory=list)
     payload: str | None = None
 
 
@@ -104,6 +108,7 @@ class Worker:
     counter: TokenCounter
     schemas: Sequence[Any]
     privacy: Privacy
+    judge: Judge
     tool_sets: dict[str, ExamplePolicy]
     definitions: dict[str, list[Any]]
 
@@ -111,19 +116,31 @@ class Worker:
     def start(cls, plan: PassPlan) -> Worker:
         """Build counter and schemas; raises EnvironmentProblem or ConfigError where that is not possible."""
         counter = counter_for(plan.encoding, plan.overhead, plan.engine)
-        return cls(plan, counter, load_schemas(plan.row_schemas), Privacy(plan.privacy), {}, {})
+        return cls(plan, counter, load_schemas(plan.row_schemas), Privacy(plan.privacy), Judge(plan.replies), {}, {})
 
     def annotate(
-        self, texts: Sequence[str | None], tools: Sequence[str | None], aside: Sequence[bool] | None = None
+        self,
+        texts: Sequence[str | None],
+        tools: Sequence[str | None],
+        aside: Sequence[bool] | None = None,
+        origins: Sequence[str | None] | None = None,
     ) -> list[Annotation]:
-        """Repair, redact, format, count and check the conversations of one slice; some may be `aside` already."""
-        annotations = [self._build(text, own) for text, own in zip(texts, tools, strict=True)]
+        """Repair, redact, judge, format, count and check the conversations of one slice; some may be `aside` already.
+
+        `origins` name who wrote the replies of stored conversations, where their rows say it.
+        """
+        written_by = origins or [None] * len(texts)
+        annotations = [self._build(*item) for item in zip(texts, tools, written_by, strict=True)]
         examples = [(item, item.example) for item in annotations if item.example is not None]
         for (item, example), tokens in zip(examples, self._count([each for _, each in examples]), strict=True):
             item.tokens = tokens
             item.windows = [(example, tokens)]
         self._cut([item for item, _ in examples])
         self._check([item for item in annotations if item.windows])
+        for item in annotations:
+            item.human_tokens = [
+                human_tokens(example, tokens, item.repaired, self.judge.origins) for example, tokens in item.windows
+            ]
         for item, text, out in zip(annotations, texts, aside or [False] * len(texts), strict=True):
             if out or item.example is None:
                 item.payload = self.privacy.payload(
@@ -131,11 +148,12 @@ class Worker:
                 )
         return annotations
 
-    def _build(self, text: str | None, tools: str | None) -> Annotation:
+    def _build(self, text: str | None, tools: str | None, origin: str | None) -> Annotation:
         if self.plan.layout == "turns":
             repaired = repair(decode_json(text or "[]"), policy=self.plan.repair)
         else:
             repaired = repair_conversation(text, policy=self.plan.repair)
+            repaired.origins = [origin] * len(repaired.fates)
         if not repaired.reasons:
             self.privacy.protect(repaired)
         if repaired.reasons:
@@ -144,6 +162,10 @@ class Worker:
             policy = self._policy(tools)
         except (ValueError, TypeError, KeyError, AttributeError):
             repaired.decisions.append(decision(TOOLS_UNREADABLE, []))
+            return Annotation(repaired, None)
+        given = policy.tools.definitions if tools or self.plan.replies.definitions_given else None
+        self.judge.judge(repaired, given)
+        if repaired.reasons:
             return Annotation(repaired, None)
         example = build_example(repaired, policy=policy)
         if example.not_last:
@@ -239,7 +261,10 @@ def annotate(assembled: DataFrame, *, plan: PassPlan) -> DataFrame:
     A conversation that assembly has set aside keeps that decision alone.
     """
     aside = F.exists("assembly", lambda item: item["action"] == "quarantine")
-    found = assembled.withColumn("found", annotation_udf(plan)(F.col("content"), F.col("tools"), aside))
+    # Of turn rows each has its own origin, in the content; stored conversations have that of their row.
+    origin = F.when(F.size("origins") == 1, F.try_element_at("origins", F.lit(1)))
+    columns = [F.col("content"), F.col("tools"), aside, origin if plan.replies.stored else F.lit(None).cast("string")]
+    found = assembled.withColumn("found", annotation_udf(plan)(*columns))
     made = F.from_json("found.decisions", T.ArrayType(DECISION))
     decisions = F.when(aside, F.col("assembly")).otherwise(F.concat("assembly", made))
     failed = F.filter(decisions, lambda item: item["action"] == "quarantine")
@@ -257,26 +282,26 @@ def annotate(assembled: DataFrame, *, plan: PassPlan) -> DataFrame:
     )
 
 
-def annotation_udf(plan: PassPlan) -> Callable[[Column, Column, Column], Column]:
+def annotation_udf(plan: PassPlan) -> Callable[..., Column]:
     """Build the pandas UDF; everything it needs is bound here, nothing is looked up in the worker's globals."""
 
-    def run(batches: Iterator[tuple[pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
+    def run(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
         worker = Worker.start(plan)
         for batch in batches:
             parts = []
             for start, end in slices([len(text or "") for text in batch[0]]):
-                texts, tools, aside = (column.iloc[start:end].tolist() for column in batch)
+                texts, tools, aside, origins = (column.iloc[start:end].tolist() for column in batch)
                 with _no_cycle_search():
-                    parts.append(to_frame(worker.annotate(texts, tools, aside), side=plan.side))
+                    parts.append(to_frame(worker.annotate(texts, tools, aside, origins), side=plan.side))
             yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
     run.__annotations__ = {
-        "batches": Iterator[tuple[pd.Series, pd.Series, pd.Series]],
+        "batches": Iterator[tuple[pd.Series, pd.Series, pd.Series, pd.Series]],
         "return": Iterator[pd.DataFrame],
     }
     make: Any = pandas_udf  # pyspark's overloads lack the form that gives frames from an iterator
-    udf: Callable[[Column, Column, Column], Column] = make(run, RESULT_TYPE)
+    udf: Callable[..., Column] = make(run, RESULT_TYPE)
     return udf
 
 
@@ -318,6 +343,7 @@ def _row(item: Annotation, side: Side) -> tuple[Any, ...]:
         [len(each.messages) for each, _ in windows],
         [counted.total for _, counted in windows],
         [counted.trained for _, counted in windows],
+        item.human_tokens if example else [],
         encode_json([_decision(made) for made in repaired.decisions]),
         item.payload,
         counts.turns_in,

@@ -17,6 +17,8 @@ from finelake.conversations.windows import LongPolicy, Room
 from finelake.errors import ConfigError
 from finelake.privacy.plan import plan_privacy
 from finelake.privacy.redact import PrivacyPlan
+from finelake.replies.plan import ReplyPlan
+from finelake.replies.tool_rules import check_definitions
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -37,10 +39,13 @@ class PassPlan:
     side: Side
     row_schemas: tuple[str, ...]
     privacy: PrivacyPlan
+    replies: ReplyPlan
 
 
-def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions) -> PassPlan:
-    """Turn settings, the model's data and tool definitions into the plan of the pass.
+def plan_pass(
+    settings: Settings, catalogue: ModelCatalogue, tools: Definitions, *, canned: frozenset[str] = frozenset()
+) -> PassPlan:
+    """Turn settings, the model's data, tool definitions and the table's canned replies into the plan of the pass.
 
     Raises ConfigError when the model is unknown, cannot be counted, or has no known limit and none is set, and when
     the key of the pseudonyms cannot be read.
@@ -74,6 +79,13 @@ def plan_pass(settings: Settings, catalogue: ModelCatalogue, tools: Definitions)
         side=settings.duplicates.side,
         row_schemas=settings.checks.row_schemas,
         privacy=plan_privacy(settings.privacy, table=settings.source.table),
+        replies=ReplyPlan(
+            rules=settings.replies,
+            origins=settings.origins,
+            canned=canned,
+            definitions_given=settings.examples.tools.file is not None and bool(tools),
+            stored=settings.source.layout == "conversations",
+        ),
     )
 
 
@@ -82,10 +94,12 @@ def read_tool_file(path: Path) -> dict[str, dict[str, Any]]:
     expected = 'a JSON list of {"type": "function", "function": {"name": ..., "parameters": ...}}'
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
-        return {item["function"]["name"]: item for item in loaded}
+        definitions = {item["function"]["name"]: item for item in loaded}
     except OSError as error:
         raise ConfigError(
             f"examples.tools.file: {path} cannot be read ({type(error).__name__}). Give {expected}."
         ) from None
     except (ValueError, TypeError, KeyError):
         raise ConfigError(f"examples.tools.file: {path} is not {expected}.") from None
+    check_definitions(definitions)
+    return definitions

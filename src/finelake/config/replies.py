@@ -110,14 +110,14 @@ class Digits(ReplyRule):
     with a telephone number and an address.
     """
 
-    max_share: Fraction = 0.4
+    max_share: Fraction = 0.5
     min_characters: PositiveInt = 40
 
 
 class Canned(ReplyRule):
     """Replies that come again and again across the table, letter case, digits and punctuation aside.
 
-    Both bounds must be reached: `min_count` times, and `min_share` of all replies. Replies shorter than
+    Both bounds must be reached: `min_count` times, and `min_share` of the table's rows. Replies shorter than
     `min_characters` are not counted. At most `max_kept` of them, the most frequent, are looked for.
     """
 
@@ -254,7 +254,7 @@ class OriginRule(Section):
     author: str | None = None
     agent_id: str | None = None
     text: str | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be_tested(self) -> OriginRule:
@@ -279,6 +279,6 @@ class Origins(Section):
     """
 
     rules: tuple[OriginRule, ...] = ()
-    policy: dict[OriginName, OriginAction] = {}
+    policy: dict[OriginName, OriginAction] = Field(default_factory=dict)
     default: OriginAction = "train"
     human: tuple[OriginName, ...] = ("human", "agent", "human_agent", "edited")

@@ -24,6 +24,7 @@ _NAME_PREFIX = re.compile(rf"\A({_NAME_PART})?\Z")
 
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
+
 def is_path(reference: str) -> bool:
     """Tell a Delta folder (`/Volumes/...`, `abfss://...`, `./tables/x`) from a catalog name (`a.b.c`)."""
     return "/" in reference or "\\" in reference

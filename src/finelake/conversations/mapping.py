@@ -16,10 +16,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from finelake.chat import ASSISTANT
+from finelake.config.replies import Origins
 from finelake.config.settings import Columns, Source
 from finelake.conversations.text import TEXT_INVALID_UNICODE
 from finelake.errors import InputError
+from finelake.replies.origin_rules import OriginRow, origin_column
 from finelake.tables.names import ROW_PROBLEM
+
+ORIGINS = Origins()
 
 _NUMBERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType, T.DoubleType, T.DecimalType)
 _NESTED = (T.ArrayType, T.StructType, T.MapType)
@@ -54,15 +59,16 @@ def check_source(raw: DataFrame, source: Source) -> None:
         )
 
 
-def map_rows(raw: DataFrame, source: Source) -> DataFrame:
+def map_rows(raw: DataFrame, source: Source, origins: Origins = ORIGINS) -> DataFrame:
     """Map raw rows by the layout of the source: see `map_turns` and `map_conversations`."""
-    return map_turns(raw, source) if source.layout == "turns" else map_conversations(raw, source)
+    return map_turns(raw, source, origins) if source.layout == "turns" else map_conversations(raw, source, origins)
 
 
-def map_turns(raw: DataFrame, source: Source) -> DataFrame:
-    """Map raw rows, one a turn, to the columns of the module's docstring."""
+def map_turns(raw: DataFrame, source: Source, origins: Origins = ORIGINS) -> DataFrame:
+    """Map raw rows, one a turn, to the columns of the module's docstring; `origins` name who wrote a reply."""
     columns = source.columns
     author, text = _column(columns.author).cast("string"), _column(columns.text).cast("string")
+    origin = origin_column(origins, _row_of(columns, role=_role(source), author=author, text=text))
     problem = _problem(raw)
     calls = _json_text(raw, columns.tool_calls)
     call_id, name = _raw_string(columns.tool_call_id), _raw_string(columns.name)
@@ -76,19 +82,19 @@ def map_turns(raw: DataFrame, source: Source) -> DataFrame:
         F.make_valid_utf8(calls).alias("c"),
         F.make_valid_utf8(call_id).alias("d"),
         F.make_valid_utf8(name).alias("n"),
-        _string(columns.origin).alias("o"),
+        origin.alias("o"),
         _optional(columns.weight, lambda weight: _column(weight).try_cast("int"), "int").alias("w"),
     )
     return raw.select(
         _known(columns.conversation_id).alias("conversation_id"),
-        *_about(columns),
+        *_about(columns, origin),
         problem.alias("problem"),
         _payload(raw).alias("payload"),
         turn.alias("turn"),
     )
 
 
-def map_conversations(raw: DataFrame, source: Source) -> DataFrame:
+def map_conversations(raw: DataFrame, source: Source, origins: Origins = ORIGINS) -> DataFrame:
     """Map raw rows that each hold a whole conversation.
 
     Columns: those of `map_turns` without `turn`, with chat string (the messages as JSON text) and tools string.
@@ -102,7 +108,7 @@ def map_conversations(raw: DataFrame, source: Source) -> DataFrame:
     given = _known(columns.conversation_id) if columns.conversation_id in raw.columns else F.sha2(readable, 256)
     return raw.select(
         given.alias("conversation_id"),
-        *_about(columns),
+        *_about(columns, origin_column(origins, _row_of(columns, role=F.lit(ASSISTANT)))),
         problem.alias("problem"),
         _payload(raw).alias("payload"),
         readable.alias("chat"),
@@ -119,12 +125,25 @@ def metadata_map(columns: Columns) -> Column:
     return F.map_filter(F.create_map(*pairs), lambda _key, value: value.isNotNull())
 
 
-def _about(columns: Columns) -> list[Column]:
+def _row_of(columns: Columns, *, role: Column, author: Column | None = None, text: Column | None = None) -> OriginRow:
+    """Gather what origin rules look at; a stored conversation's row has neither author nor text."""
+    nothing = F.lit(None).cast("string")
+    return OriginRow(
+        given=_string(columns.origin),
+        role=role,
+        author=nothing if author is None else F.make_valid_utf8(author),
+        agent_id=_known(columns.agent_id),
+        text=nothing if text is None else F.make_valid_utf8(text),
+        metadata=metadata_map(columns),
+    )
+
+
+def _about(columns: Columns, origin: Column) -> list[Column]:
     """Map what describes a conversation beside its turns."""
     return [
         _known(columns.user_id).alias("user_id"),
         _known(columns.agent_id).alias("agent_id"),
-        _string(columns.origin).alias("origin"),
+        origin.alias("origin"),
         _string(columns.language).alias("language"),
         metadata_map(columns).alias("metadata"),
     ]

@@ -53,6 +53,7 @@ def _assemble(ordered: Ordered, calls: ReadCalls, policy: RepairPolicy) -> Repai
         decisions=decisions,
         fates=assembled.fates,
         indexes=_indexes(ordered),
+        origins=[turn.get("o") for turn in ordered.turns],
     )
 
 

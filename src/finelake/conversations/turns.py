@@ -144,7 +144,8 @@ class Repaired:
     """The outcome for one conversation; a quarantined one has reasons and no messages.
 
     `positions[m]` are the sorted positions of the raw turns in message m, `weights[m]` its weight (None: not
-    given), `indexes[p]` the mapped turn index of sorted position p and `fates[p]` what became of it.
+    given), `indexes[p]` the mapped turn index of sorted position p, `fates[p]` what became of it and `origins[p]` who
+    wrote it, where that is known.
     """
 
     messages: list[Message]
@@ -153,6 +154,7 @@ class Repaired:
     decisions: list[Decision]
     fates: list[Fate]
     indexes: list[int | None]
+    origins: list[str | None] = field(default_factory=list)
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ REPLY_RULES: Mapping[str, Rule] = dict(
             "prompt_leak",
             "A reply repeats a long part of the conversation's system prompt.",
             nulls="Without a system prompt nothing is compared; a reply without text is not judged.",
-            source="Twelve words in a row, longer than what two writers share by chance (decontamination uses 8 to 13).",
+            source="Twelve words in a row; decontamination takes 8 to 13 for what is no chance.",
         ),
         _rule(
             "stack_trace",

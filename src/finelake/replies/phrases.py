@@ -1,4 +1,4 @@
-"""The package's phrases by rule, as conditions: a cheap look for a piece, then a pattern of the phrases that hold it."""
+"""The package's phrases by rule, as conditions: a cheap look for a piece, then a pattern of phrases that hold it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ from finelake.replies.phrases import apology_words, bordered, says_any
 
 _CODE = "```[\\s\\S]{0,20000}?```|`[^`\\n]{1,200}`"
 _TAGS = "a|b|blockquote|body|br|button|center|code|div|em|font|form|h[1-6]|head|hr|html|i|iframe|img|input|li|link|"
-_TAGS += "meta|ol|option|p|pre|script|section|select|small|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|ul"
+_TAGS += (
+    "meta|ol|option|p|pre|script|section|select|small|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|ul"
+)
 _TAG = f"</?(?:{_TAGS})(?:[ \\t\\n][^<>]{{0,400}})?/?>|<!--|<!DOCTYPE"
 _ENTITY = "&(?:nbsp|amp|lt|gt|quot|apos|copy|rsquo|lsquo|rdquo|ldquo|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});"
 _TRACE = (
@@ -43,7 +45,8 @@ _DOTS = f"(?:\\.\\.\\.|\u2026)[ \\t\\n]{{0,8}}{TEXT_END}"
 # Not a symbol: letters of any script, digits, white space and ordinary punctuation.
 _SYMBOL = (
     "[^0-9A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3000-\u303f\u3040-\ud7ff"
-    "\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ffff \\t\\r\\n\u00a0.,;:!?'\"()\u2018-\u201f\u2026\u2013\u2014/%$\u20ac\u00a3&@-]"
+    "\uf900-\ufaff\uff00-\uffef\U00020000-\U0002ffff"
+    " \\t\\r\\n\u00a0.,;:!?'\"()\u2018-\u201f\u2026\u2013\u2014/%$\u20ac\u00a3&@-]"
 )
 
 

@@ -23,6 +23,7 @@ PLACES = (
     "finelake.privacy.kinds",
     "finelake.relate.exact",
     "finelake.relate.near",
+    "finelake.replies.catalogue",
     "finelake.splits",
 )
 

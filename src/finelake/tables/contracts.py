@@ -34,6 +34,7 @@ WINDOW = T.StructType(
         T.StructField("message_count", T.IntegerType()),
         T.StructField("tokens", T.LongType()),
         T.StructField("trained_tokens", T.LongType()),
+        T.StructField("human_tokens", T.LongType()),
     ]
 )
 
@@ -139,6 +140,7 @@ class Examples(Described):
     message_count: T.IntegerType = pa.Field(nullable=True)
     tokens: T.LongType = pa.Field(nullable=True)
     trained_tokens: T.LongType = pa.Field(nullable=True)
+    human_tokens: T.LongType = pa.Field(nullable=True)
     run_id: T.StringType = pa.Field(nullable=True)
     group_key: T.StringType = pa.Field(nullable=True)
     split_hash: T.DoubleType = pa.Field(nullable=True)
