@@ -34,7 +34,13 @@ def says_any(rule: str, more: Sequence[str] = ()) -> Condition:
 def bordered(phrases: Sequence[str]) -> str:
     """Build a pattern of phrases that no letter a to z touches; the longest one comes first."""
     ordered = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
-    return f"(?<![a-z])(?:{'|'.join(re.escape(phrase) for phrase in ordered)})(?![a-z])"
+    return "|".join(_between_borders(phrase) for phrase in ordered)
+
+
+def _between_borders(phrase: str) -> str:
+    """Ask for a border where the phrase itself begins or ends with a letter."""
+    before = "(?<![a-z])" if "a" <= phrase[0] <= "z" else ""
+    return before + re.escape(phrase) + ("(?![a-z])" if "a" <= phrase[-1] <= "z" else "")
 
 
 @dataclass(frozen=True, slots=True)

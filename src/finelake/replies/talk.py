@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from finelake.chat import ASSISTANT, SYSTEM, USER, Message
 from finelake.replies.conditions import plain_text
 
+_is_unspaced = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}").search
 _TO_SPACE = str.maketrans(dict.fromkeys(string.punctuation + "\u201c\u201d\u2018\u2026\u2013\u2014\u3002\uff0c", " "))
 
 
@@ -77,7 +79,6 @@ def units_of(words: str) -> tuple[list[str], int]:
 
     Words, and 1; for scripts without spaces characters, and 2.
     """
-    split = words.split(" ")
-    if len(words) <= 16 * len(split):
-        return split, 1
-    return list(words.replace(" ", "")), 2
+    if not words.isascii() and _is_unspaced(words):
+        return list(words.replace(" ", "")), 2
+    return words.split(" "), 1

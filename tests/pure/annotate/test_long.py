@@ -16,6 +16,7 @@ from finelake.chat import read_line
 from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.tokens.counter import counter_for
+from support.quiet import NO_REPLY_RULES
 
 Policy = Literal["window", "keep_last", "drop"]
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
@@ -29,6 +30,7 @@ def plan(limit: int, long: Policy = "window", **examples: Any) -> PassPlan:
         "source": {"table": "t", "columns": {"turn_index": "turn_index"}},
         "tokens": {"max_per_example": limit},
         "examples": {"long": long, "overlap": 0.3} | examples,
+        "replies": NO_REPLY_RULES,
     }
     return plan_pass(Settings.model_validate(given), load_catalogue(), {"look_up": TOOL})
 

@@ -14,6 +14,7 @@ from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 from finelake.tokens.counter import counter_for
+from support.quiet import NO_REPLY_RULES
 
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
 
@@ -126,7 +127,7 @@ def test_tools_that_cannot_be_read_set_the_conversation_aside(tools: str) -> Non
 
 
 def test_a_failed_check_is_a_decision_with_value_and_threshold() -> None:
-    limited = plan(tokens={"max_per_example": 30}, examples={"long": "drop"})
+    limited = plan(tokens={"max_per_example": 30}, examples={"long": "drop"}, replies=NO_REPLY_RULES)
     short, long = Worker.start(limited).annotate([turns("a", "b"), turns("word " * 40, "b")], [None, None])
     assert short.example is not None
     assert long.example is None
