@@ -16,6 +16,7 @@ pytestmark = pytest.mark.spark
 LOOSE = {"conversation_id_missing", "row_not_json"}
 # A conversation that has lost its customer or its agent is trimmed as well before nothing is left of it.
 SECONDARY = {
+    "turn_too_long": {"reply_length_ratio"},
     "user_missing": {"assistant_leading", "assistant_missing"},
     "assistant_missing": {"user_trailing"},
 }

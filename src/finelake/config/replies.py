@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from finelake.config.section import Fraction, PositiveInt, Section
 
@@ -27,6 +27,12 @@ class ReplyRule(Section):
     """The base of a rule's settings."""
 
     action: ReplyAction = "warn"
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """Take YAML's bare `off`, which it reads as false, for the word."""
+        return "off" if value is False else value
 
 
 class AsAnAi(ReplyRule):
