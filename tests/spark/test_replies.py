@@ -18,7 +18,7 @@ from finelake.replies.columns import finding_column
 from finelake.replies.conditions import Texts, plain_text, signature, signature_column
 from finelake.replies.judge import turn_conditions
 from finelake.replies.plan import ReplyPlan
-from support.lake import outcomes, settings_for, table
+from support.lake import decisions, outcomes, settings_for, table
 from support.reply_scores import cases
 
 pytestmark = pytest.mark.spark
@@ -182,5 +182,5 @@ def test_a_curation_counts_origins_weights_and_reasons(spark: SparkSession, tmp_
         assert examples[name]["human_tokens"] == examples[name]["trained_tokens"] > 0
     assert {examples[f"more {n}"]["human_tokens"] for n in range(10)} == {0}
     assert curation.rules["reply_as_an_ai"]["action"] == "untrain"
-    assert curation.rules["reply_origin"]["count"] == 2
+    assert decisions(spark, settings)["reply_origin"] == {"human", "rejected"}
     assert curation.balance.rows_in == len(rows)
