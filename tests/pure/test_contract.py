@@ -20,6 +20,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/conversations/tools.py"): "one more than the allowed number of tool names",
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
+    ("collect", "src/finelake/evaluation/suites.py"): "at most max_examples rows of a suite",
     ("collect", "src/finelake/relate/near.py"): "a histogram of twenty-one steps",
     (
         "collect",

@@ -54,7 +54,7 @@ def _where_to_look(settings: Settings, folder: Path) -> Table:
     table = Table(title="Where to look", title_justify="left", box=None, show_header=False, pad_edge=False)
     table.add_row(f"{output}/*.jsonl", "the published files: train, validation, test")
     table.add_row(f"{output / MANIFEST}", "what they are made of")
-    table.add_row(f"{output / 'comparison.md'}", "tuned against base, and the verdict")
+    table.add_row(f"{output / 'evaluation.html'}", "tuned against base, the verdict, and answers to read")
     table.add_row(settings.tables.location, "Delta tables: examples, quarantine, ledger, runs, answers, scores")
     table.add_row(f"{folder / 'sample' / 'truth.jsonl'}", "the defects planted in the sample")
     table.caption = "The service was a rehearsal: an n-gram model that answers by retrieval, not a language model."

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from finelake.config.evaluation import Evaluation
 from finelake.config.replies import Origins, Replies
 from finelake.config.section import Fraction, PositiveInt, Section
 
@@ -316,49 +317,6 @@ class Deployment(Section):
     base_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
     base_sku: Literal["Standard", "GlobalStandard", "DataZoneStandard", "ProvisionedManaged"] = "GlobalStandard"
     ready_timeout_seconds: Annotated[float, Field(gt=0)] = 1800.0
-
-
-class Gate(Section):
-    """When a tuned model is promoted: the interval of its mean gain over the base model must lie above `min_gain`.
-
-    `min_gain` is in the metric's own unit (chrF: 0 to 100, token F1: 0 to 1). Fewer than `min_examples` answers
-    or `min_groups` independent groups (users, conversations) never decide. A significant fall of a metric in
-    `guards` keeps a gain from being promoted.
-    """
-
-    metric: Literal["chrf", "token_f1"] = "chrf"
-    min_gain: float = 0.0
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    min_examples: PositiveInt = 30
-    min_groups: Annotated[int, Field(ge=2)] = 10
-    guards: tuple[Literal["tool_call_match", "tool_name_match", "reply_kind_match", "non_empty"], ...] = (
-        "tool_call_match",
-    )
-
-
-class Evaluation(Section):
-    """Answering the test split with both models and comparing them.
-
-    Each of up to `max_examples` examples is asked for its last reply and, where it calls tools, its last call.
-    `record_every` answers are written to Delta at a time, so that many at most are asked again after a kill.
-    `patience_seconds` bounds the waiting for one answer while the service says 429. More failed answers than
-    `max_failed_share` of a model's end the evaluation. Models that reason want `max_completion_tokens` as
-    `length_parameter` and no temperature (null).
-    """
-
-    max_examples: PositiveInt = 200
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    max_tokens: PositiveInt = 512
-    length_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
-    seed: int = 7
-    record_every: PositiveInt = 50
-    request_timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
-    patience_seconds: Annotated[float, Field(gt=0)] = 600.0
-    max_failed_share: Fraction = 0.1
-    resamples: Annotated[int, Field(ge=100)] = 2000
-    smoke_prompts: tuple[str, ...] = ()
-    gate: Gate = Gate()
 
 
 class Settings(Section):

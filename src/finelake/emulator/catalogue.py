@@ -7,11 +7,14 @@ inference context, the models' public descriptions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Manner = Literal["fair", "first"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:
-    """One base model; both context limits are in tokens."""
+    """One base model; both context limits are in tokens. `judge` is set for the judges, which cannot be tuned."""
 
     id: str
     alias: str
@@ -20,6 +23,7 @@ class BaseModel:
     context: int
     learning_rate_multiplier: float
     encoding: str = "o200k_base"
+    judge: Manner | None = None
 
 
 def _model(alias: str, version: str, *, training: int, context: int, rate: float) -> BaseModel:
@@ -41,7 +45,29 @@ BASE_MODELS = (
     _model("gpt-4o-mini", "2024-07-18", training=65_536, context=128_000, rate=1.0),
 )
 
+# They compare two answers (`judging.py`): one by overlap with the reference alone, one that leans to the first.
+JUDGES = (
+    BaseModel(
+        id="rehearsal-judge-1",
+        alias="rehearsal-judge",
+        version="1",
+        training_context=0,
+        context=128_000,
+        learning_rate_multiplier=1.0,
+        judge="fair",
+    ),
+    BaseModel(
+        id="rehearsal-judge-first-1",
+        alias="rehearsal-judge-first",
+        version="1",
+        training_context=0,
+        context=128_000,
+        learning_rate_multiplier=1.0,
+        judge="first",
+    ),
+)
+
 
 def find_base_model(name: str) -> BaseModel | None:
-    """Find a base model by its dated id or its alias without a date."""
-    return next((model for model in BASE_MODELS if name in (model.id, model.alias)), None)
+    """Find a base model or judge by its dated id or its alias without a date."""
+    return next((model for model in (*BASE_MODELS, *JUDGES) if name in (model.id, model.alias)), None)

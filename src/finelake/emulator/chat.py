@@ -13,6 +13,7 @@ from finelake.emulator.chatrequest import ChatRequest, check_context, parse_chat
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError
 from finelake.emulator.jobs import JobService
+from finelake.emulator.judging import judgement
 from finelake.emulator.registry import KnownModel, ModelRegistry
 from finelake.emulator.replies import base_reply
 from finelake.emulator.retrieval import Reply, ReplyIndex
@@ -55,6 +56,8 @@ class ChatService:
         }
 
     def _reply(self, plane: Plane, model: KnownModel, request: ChatRequest, encoding: Encoder) -> Reply:
+        if model.base.judge is not None:
+            return Reply(judgement(text_of(request.messages[-1].get("content")), manner=model.base.judge), (), False)
         found = None
         if model.job_id is not None and model.step is not None:
             index = self._index(plane, model.job_id, model.step, encoding)

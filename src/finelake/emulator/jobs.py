@@ -96,7 +96,7 @@ class JobService:
         """Take a job into the queue; ApiError when the service would refuse it."""
         spec = parse_job(plane, body)
         model = self._models.find(plane, spec.model)
-        if model is None:
+        if model is None or model.base.judge is not None:
             raise invalid(f"The specified base model '{spec.model}' does not exist or cannot be tuned.", param="model")
         files = [("training_file", spec.training_file), ("validation_file", spec.validation_file)]
         for param, file_id in files:

@@ -4,6 +4,9 @@ Answers that the run has in its table are not asked again. New ones are recorded
 `evaluation.record_every` at a time or after half a minute, so a killed process loses at most those.
 Refusals cost nothing and may pass, so they are recorded only when all is answered: a run that ended because too
 many were refused asks those again.
+
+With a budget the questions go out in order until the next one could cost more than is left; it and those after it
+have no answer. Whether it fits is told after all open questions are answered, so that it does not depend on chance.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Budget, Evaluation
 from finelake.errors import ServiceError
 from finelake.evaluation.asking import Answer, ClientSource, Pace, Question, ask
+from finelake.evaluation.budget import Purse
+from finelake.evaluation.metrics.refusal import FILTERED
 
 logger = logging.getLogger(__name__)
 
@@ -53,27 +58,37 @@ def collect_answers(
     store: AnswerStore,
     evaluation: Evaluation,
     observer: AnswerObserver | None = None,
+    purse: Purse | None = None,
 ) -> dict[str, Answer]:
-    """Give the answer to each question, by key; equal questions are asked once.
+    """Give the answer to each question, by key; equal questions are asked once, and none that `purse` cannot pay.
 
     Raises ServiceError when more than `max_failed_share` of a model's answers failed, or the service refuses all.
     Whatever ends it, every billed answer that has arrived is recorded first.
     """
     distinct = {question.key: question for question in questions}
-    known = {key: answer for key, answer in store.read().items() if key in distinct}
-    ledger = _Ledger(distinct, known, store=store, evaluation=evaluation, observer=observer)
+    kept = store.read()
+    purse = Purse(Budget()) if purse is None else purse
+    purse.start(kept.values())
+    known = {key: answer for key, answer in kept.items() if key in distinct}
+    ledger = _Ledger(distinct, known, store=store, evaluation=evaluation, purse=purse, observer=observer)
     pace = Pace()
     pool = ThreadPoolExecutor(max_workers=evaluation.concurrency, thread_name_prefix="finelake-answers")
     window = evaluation.concurrency + evaluation.record_every
     futures: set[Future[Answer]] = set()
     try:
         for question in (question for key, question in distinct.items() if key not in known):
+            while futures and not purse.admits(question):
+                futures = ledger.take_finished(futures)
+            if not purse.admits(question):
+                break
+            purse.reserve(question)
             futures.add(pool.submit(ask, client, question, pace=pace, evaluation=evaluation))
             if len(futures) >= window:
                 futures = ledger.take_finished(futures)
         while futures:
             futures = ledger.take_finished(futures)
         ledger.close()
+        purse.refuse(distinct.keys() - ledger.answers.keys())
     finally:
         pace.stop()
         pool.shutdown(wait=True, cancel_futures=True)
@@ -91,8 +106,11 @@ class _Ledger:
         *,
         store: AnswerStore,
         evaluation: Evaluation,
+        purse: Purse,
         observer: AnswerObserver | None,
     ) -> None:
+        self._lenient = {key for key, question in questions.items() if question.may_be_filtered}
+        self._purse = purse
         self.answers = dict(known)
         self._asked = Counter(question.model for question in questions.values())
         self._total = len(questions)
@@ -133,6 +151,7 @@ class _Ledger:
     def _take(self, answer: Answer) -> None:
         if answer.key not in self.answers:
             self.answers[answer.key] = answer
+            self._purse.settle(answer)
             (self._billed if answer.billed else self._unbilled).append(answer)
 
     def _record_billed(self) -> None:
@@ -146,7 +165,7 @@ class _Ledger:
         return time.monotonic() - self._recorded_at > _RECORD_SECONDS
 
     def _stop_when_too_many_failed(self) -> None:
-        failed = [answer for answer in self.answers.values() if answer.error is not None]
+        failed = [answer for answer in self.answers.values() if self._has_failed(answer)]
         for model, count in Counter(answer.model for answer in failed).items():
             if count > self._evaluation.max_failed_share * self._asked[model]:
                 codes = Counter(str(answer.error) for answer in failed if answer.model == model)
@@ -157,9 +176,13 @@ class _Ledger:
                     f"up at the service, change the data or the limit, and run the same again: answers are kept."
                 )
 
+    def _has_failed(self, answer: Answer) -> bool:
+        filtered = answer.error == FILTERED and answer.key in self._lenient
+        return answer.error is not None and not filtered
+
     def _tell(self) -> None:
         if self._observer is not None:
-            failed = sum(answer.error is not None for answer in self.answers.values())
+            failed = sum(self._has_failed(answer) for answer in self.answers.values())
             self._observer(
                 AnswerProgress(done=len(self.answers), total=self._total, reused=self._reused, failed=failed)
             )

@@ -18,11 +18,11 @@ from typing import Any, Literal, NoReturn
 import openai
 from openai.types.chat import ChatCompletion
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Evaluation
 from finelake.errors import ServiceError
 from finelake.evaluation.replies import Reply, reply_from_message
 
-Role = Literal["base", "tuned"]
+Role = Literal["base", "tuned", "judge"]
 ClientSource = Callable[[], openai.OpenAI]
 """Gives the SDK's client; called before each request, so that an Entra token in it can be fresh."""
 
@@ -34,11 +34,15 @@ _CODE = re.compile(r"\A[\w.-]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One chat request to one of the two models; `key` is the SHA-256 of the payload, the model's name included."""
+    """One chat request to one of the models; `key` is the SHA-256 of the payload, the model's name included.
+
+    Where a prompt should be refused (`may_be_filtered`) a content filter that stops it is no failure.
+    """
 
     key: str
     role: Role
     payload: Mapping[str, Any]
+    may_be_filtered: bool = False
 
     @property
     def model(self) -> str:
@@ -154,7 +158,7 @@ def _answer(question: Question, completion: object, *, seconds: float) -> Answer
         role=question.role,
         model=question.model,
         reply=Reply() if filtered else reply_from_message(message),
-        finish_reason=choice.finish_reason,
+        finish_reason=_finish_reason(choice.finish_reason, message),
         error="content_filter" if filtered else None,
         billed=True,
         prompt_tokens=completion.usage.prompt_tokens if completion.usage else 0,
@@ -162,6 +166,11 @@ def _answer(question: Question, completion: object, *, seconds: float) -> Answer
         seconds=seconds,
         fingerprint=completion.system_fingerprint,
     )
+
+
+def _finish_reason(given: str | None, message: Mapping[str, Any]) -> str | None:
+    """Give the service's reason; `refusal` where the message says that it is one and nothing else."""
+    return "refusal" if message.get("refusal") and not message.get("content") else given
 
 
 def _failure(question: Question, code: str, *, seconds: float) -> Answer:

@@ -11,38 +11,22 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Evaluation
 from finelake.errors import InputError
-from finelake.evaluation.replies import Reply, reply_from_message
+from finelake.evaluation.item import TEST, Item
+from finelake.evaluation.replies import reply_from_message
 from finelake.tables.contracts import checked
 from finelake.tables.names import EXAMPLES, TableRef
 from finelake.tables.reading import read_table
 
 logger = logging.getLogger(__name__)
 
-SPLIT = "test"
 _REQUEST_KEYS = ("tools", "parallel_tool_calls")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One prompt and its reference, the example's message at index `message`.
-
-    `request` holds what a chat request takes: messages, and tools where given.
-    """
-
-    conversation_id: str
-    window: int
-    message: int
-    group_key: str
-    request: Mapping[str, Any]
-    reference: Reply
 
 
 def items_from_line(line: str, *, conversation_id: str, group_key: str, window: int = 0) -> list[Item]:
@@ -79,8 +63,8 @@ def read_items(spark: SparkSession, examples: TableRef, *, limit: int, version: 
     items = [item for row in _first_rows(frame, limit) for item in _items(row)]
     if not items:
         raise InputError(
-            f"Table {examples} has no example in the {SPLIT} split to compare models on. "
-            f"Raise splits.{SPLIT} or add conversations, then curate again."
+            f"Table {examples} has no example in the {TEST} split to compare models on. "
+            f"Raise splits.{TEST} or add conversations, then curate again."
         )
     return items
 
@@ -113,7 +97,7 @@ def _sent(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first_rows(frame: DataFrame, limit: int) -> list[Row]:
     return (
-        frame.where(F.col("split") == SPLIT)
+        frame.where(F.col("split") == TEST)
         .orderBy("sort_key", "conversation_id", "window")
         .limit(limit)
         .select("conversation_id", "window", "group_key", "line")

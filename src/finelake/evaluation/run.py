@@ -30,7 +30,8 @@ def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObs
     """
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     folder = Path(settings.output.folder)
-    run = identity.run_id(read_training_data(folder), settings=settings, model=catalogue.find(settings.model))
+    data = read_training_data(folder)
+    run = identity.run_id(data, settings=settings, model=catalogue.find(settings.model))
     log = RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run)
     tuned, base = log.result(DEPLOY), log.result(BASE)
     if tuned is None or base is None or log.result(SMOKE) is None:
@@ -50,4 +51,5 @@ def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObs
             run_id=run,
             observer=observer,
             examples_version=version,
+            train_files=[data.train.path],
         )

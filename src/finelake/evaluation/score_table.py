@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 
 from pyspark.sql import SparkSession
 
+from finelake.evaluation.item import TEST
 from finelake.tables.contracts import Scores
 from finelake.tables.names import TableRef
 from finelake.tables.writing import append_once
@@ -25,6 +26,7 @@ class Score:
     tuned: float
     base_answer: str
     tuned_answer: str
+    suite: str = TEST
 
 
 def record_scores(
@@ -33,4 +35,4 @@ def record_scores(
     """Append an evaluation's scores, once: the same evaluation of a run is not written again."""
     rows = [(run_id, evaluation_id, *astuple(score)) for score in scores]
     frame = spark.createDataFrame(rows, schema=Scores.to_structtype())
-    append_once(frame.coalesce(1), table, key=f"{run_id}.scores.{evaluation_id}")
+    append_once(frame.coalesce(1), table, key=f"{run_id}.scores.{evaluation_id}", new_columns=True)

@@ -288,6 +288,7 @@ class Scores(pa.DataFrameModel):
     tuned: T.DoubleType = pa.Field(nullable=True)
     base_answer: T.StringType = pa.Field(nullable=True)
     tuned_answer: T.StringType = pa.Field(nullable=True)
+    suite: T.StringType = pa.Field(nullable=True)
 
 
 CONTRACTS: dict[str, type[pa.DataFrameModel]] = {

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Evaluation
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
 from finelake.training.patience import Patience

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from finelake.config.settings import Columns, Evaluation, Output, Settings, Source, Tables
+from finelake.config.evaluation import Evaluation
+from finelake.config.settings import Columns, Output, Settings, Source, Tables
 from finelake.tables.contracts import Examples
 from finelake.tables.names import EXAMPLES, table_ref
 from finelake.tables.writing import overwrite

@@ -9,7 +9,7 @@ import openai
 import pytest
 from tests.http.evaluation.chat_server import Recorder, Responder, Response, chat_server, completion, refusal
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Evaluation
 from finelake.errors import ServiceError
 from finelake.evaluation.answers import AnswerProgress, collect_answers
 from finelake.evaluation.asking import Answer, Question

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from finelake.config.settings import Evaluation
+from finelake.config.evaluation import Evaluation
 from finelake.evaluation.prompts import Item, items_from_line, payload, payload_key
 from finelake.evaluation.replies import Reply, ToolCall
 

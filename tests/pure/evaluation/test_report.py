@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from finelake.config.settings import Gate
+from finelake.config.evaluation import Gate
 from finelake.errors import OutputError
 from finelake.evaluation.display import comparison_view
+from finelake.evaluation.metrics.registry import BUILT_IN
 from finelake.evaluation.report import markdown, write_reports
 from finelake.evaluation.results import Evaluation, ExamplesRead, ModelAnswers, Tokens
 from finelake.evaluation.score_table import Score
@@ -29,7 +30,7 @@ def evaluation() -> Evaluation:
         Score(f"c{at}", 0, 1, f"u{at % 20}", "tool_call_match", 0.0, float(at % 3 > 0), "kb", "kt") for at in range(30)
     ]
     gate, resampling = Gate(), Resampling(resamples=500)
-    metrics = compare_scores(scores, resampling=resampling)
+    metrics = compare_scores(scores, resampling=resampling, metrics=BUILT_IN)
     return Evaluation(
         run_id="run-1",
         evaluation_id="e1",

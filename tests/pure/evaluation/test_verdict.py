@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from finelake.config.settings import Gate
+from finelake.config.evaluation import Gate
 from finelake.evaluation.statistics import Interval, PairedDifference
 from finelake.evaluation.verdict import decide
 
