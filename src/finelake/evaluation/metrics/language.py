@@ -1,8 +1,8 @@
 """Whether an answer is in the language that is expected: the reference's, else the user's.
 
-The detector is the one that curation uses (`finelake.replies.language`): offline, the same answer every time. Texts too short or too mixed to tell (below
-`_CHARACTERS`, or a probability below `_SURE`) are never counted as wrong. Characters of scripts without spaces count
-threefold, as they say more.
+The detector is the one that curation uses (`finelake.replies.language`): offline, the same answer every time. Texts
+too short or too mixed to tell (below `_CHARACTERS`, or a probability below `_SURE`) are never counted as wrong.
+Characters of scripts without spaces count threefold, as they say more.
 """
 
 from __future__ import annotations
