@@ -143,14 +143,16 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
     with run.step("relate"):
         candidates = candidates_of(annotated)
-        exact = run.keep(exact_duplicates(candidates)) if settings.duplicates.exact else None
+        exact = exact_duplicates(candidates) if settings.duplicates.exact else None
+        if exact is not None and settings.duplicates.near:
+            exact = run.keep(exact)  # it is used thrice in what follows
         near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
         removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
         placed = assign_splits(annotated, config=settings.splits)
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
-        rows = decided(placed, removals=removals)
+        rows = decided(placed, removals=removals, save=run.keep)
         kept = examples_of(rows, run_id=run.run_id)
         aside = quarantine_of(
             rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from finelake.relate.graph_spark import Save
 from finelake.rules.catalogue import all_rules
 from finelake.splits import window_sort_key
 from finelake.tables.contracts import DQX_RESULT, MESSAGE, Annotated, Examples
@@ -30,14 +31,15 @@ def candidates_of(annotated: DataFrame) -> DataFrame:
     return annotated.where(F.size("reasons") == 0)
 
 
-def decided(placed: DataFrame, *, removals: Sequence[DataFrame]) -> DataFrame:
+def decided(placed: DataFrame, *, removals: Sequence[DataFrame], save: Save) -> DataFrame:
     """Add outcome (keep, quarantine, merge), reason, kept_id and removals to annotated conversations with splits.
 
     Each frame of `removals` holds what one step sets aside: conversation_id, step, action (quarantine or merge),
     reason, kept_id, value and threshold, all strings, at most one row a conversation. The first one that names a
-    conversation decides its outcome; the ledger lists them all.
+    conversation decides its outcome; the ledger lists them all. `save` writes a frame and reads it back: three tables
+    are made of these rows, the relations behind the removals run once, and Spark knows how few they are.
     """
-    rows = placed.join(_by_conversation(removals), on="conversation_id", how="left") if removals else None
+    rows = placed.join(save(_by_conversation(removals)), on="conversation_id", how="left") if removals else None
     related = rows if rows is not None else placed.withColumn("removals", F.lit(None).cast(_REMOVALS))
     first = F.element_at("removals", 1)
     rejected, removed = F.size("reasons") > 0, F.col("removals").isNotNull()
