@@ -24,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=2000)
     runs = parser.parse_args(arguments).runs
     sys.path.insert(0, str(ROOT))
-    from tests.pure.evaluation.simulations import normal, passes, scores, skewed
+    from tests.pure.evaluation.simulations import normal, passes, scores, skewed, skewed_down
 
-    lines = [f"{runs} simulated comparisons a row", "groups  effects  interval holds truth  interval above 0  promoted"]
+    lines = [f"{runs} simulated comparisons a row", "groups  effects      interval holds truth  interval above 0  promoted"]
     for groups in SIZES:
-        for effects in (normal, skewed):
+        for effects in (normal, skewed, skewed_down):
             found = scores(seed=1, runs=runs, groups=groups, effects=effects)
             lines.append(
-                f"{groups:>6}  {effects.__name__:<7}  {found.covered:>20.1%}  {found.by_interval:>16.1%}  "
+                f"{groups:>6}  {effects.__name__:<11}  {found.covered:>20.1%}  {found.by_interval:>16.1%}  "
                 f"{found.promoted:>8.1%}"
             )
     lines.append("groups  true loss  interval holds truth  loss of 0.05 excluded")

@@ -34,6 +34,10 @@ def skewed(random: np.random.Generator, groups: int) -> npt.NDArray[np.float64]:
     return random.exponential(size=groups) - 1.0
 
 
+def skewed_down(random: np.random.Generator, groups: int) -> npt.NDArray[np.float64]:
+    return -skewed(random, groups)
+
+
 def scores(*, seed: int, runs: int, groups: int, gain: float = 0.0, effects: Effects = normal) -> Rates:
     """Simulate scores whose true mean gain is known; the group effects have mean 0 and standard deviation 1."""
     random = np.random.default_rng(seed)
