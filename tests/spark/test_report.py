@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 
 from finelake.decide import OUTCOME_STEP
 from finelake.errors import InputError
-from finelake.report.build import build_report, mixes_of, published_manifest
-from finelake.report.counts import bin_bounds, decision_counts, example_ids, shared_text, value_counts
+from finelake.report.build import build_report, mixes_of, published_manifest, written_by
+from finelake.report.counts import bin_bounds, decision_counts, example_ids, shared_text, totals, value_counts
 from finelake.report.document import EXAMPLE_IDS, TOP_VALUES, Histogram, Report, from_json
 from finelake.report.page.formats import number
 from finelake.report.render import render
+from finelake.report.sections import Written
 from finelake.report.write import write_report
 from support.lake import Demo, decisions, table
 from support.page_rules import read_page
@@ -68,7 +69,7 @@ def test_a_reason_is_listed_once_an_effect(report: Report) -> None:
 
 
 def in_bin(histogram: Histogram, value: int) -> int:
-    return next(n for n, each in enumerate(histogram.bins) if each.low - 1e-3 <= value < each.high - 1e-3)
+    return next(n for n, each in enumerate(histogram.bins) if each.low <= value <= each.high)
 
 
 @pytest.mark.parametrize(("name", "column"), [("tokens", "tokens"), ("messages", "message_count")])
@@ -158,7 +159,7 @@ def test_bins_have_exact_borders(spark: SparkSession) -> None:
         [(n, 1, 1) for n in tokens], "tokens bigint, trained_tokens bigint, message_count int"
     )
     counted = {int(row["value"]): row["examples"] for row in value_counts(frame, {}) if row["column"] == "tokens"}
-    expected = Counter(next(n for n in range(200) if bin_bounds(n)[1] > each + 1e-6) for each in tokens)
+    expected = Counter(next(n for n in range(200) if bin_bounds(n)[0] <= each <= bin_bounds(n)[1]) for each in tokens)
     assert counted == dict(expected)
 
 
@@ -170,10 +171,13 @@ def test_shared_text_is_counted_by_source_and_side(spark: SparkSession) -> None:
     assert found == [("faq", "prompt", 2, 3, 41), ("test", "answer", 1, 1, 14)]
 
 
-def test_who_wrote_the_trained_tokens_is_told(report: Report, examples: list[Row]) -> None:
-    assert report.written is not None
-    assert report.written.trained_tokens == sum(row["trained_tokens"] for row in examples)
-    assert report.written.known_tokens == sum(row["trained_tokens"] for row in examples if row["origins"])
+def test_who_wrote_the_trained_tokens_is_told(spark: SparkSession) -> None:
+    rows = [(9, 2, 10, ["human", "bot"], 4), (9, 2, 20, ["human"], 20), (9, 2, 30, [], 0)]
+    columns = "tokens bigint, message_count int, trained_tokens bigint, origins array<string>, human_tokens bigint"
+    found = totals(spark.createDataFrame(rows, columns))
+    assert (found["trained_tokens"], found["known_tokens"], found["human_tokens"]) == (60, 30, 24)
+    assert written_by(found) == Written(trained_tokens=60, known_tokens=30, human_tokens=24)
+    assert written_by(totals(spark.createDataFrame([(9, 2, 30, [], 0)], columns))) is None
 
 
 def test_what_the_manifest_summarises_is_taken_over(demo: Demo, report: Report) -> None:

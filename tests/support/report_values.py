@@ -81,7 +81,7 @@ def _split(name: str, examples: int) -> document.SplitFile:
 
 
 def _histogram(limit: int) -> document.Histogram:
-    bins = (document.Bin(low=64.0, high=128.0, count=25), document.Bin(low=128.0, high=256.0, count=60))
+    bins = (document.Bin(64, 127, 25), document.Bin(128, 255, 60))
     return document.Histogram(bins=bins, median=140, p95=240, largest=255, limit=limit)
 
 

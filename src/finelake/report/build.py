@@ -71,7 +71,7 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
         tokens=_histogram("tokens", "tokens", values, totals, limit=_limit(settings, model)),
         messages=_histogram("messages", "message_count", values, totals, limit=settings.conversations.max_turns),
         mixes=mixes_of(values),
-        written=_written(totals),
+        written=written_by(totals),
         system_prompts=facts.system_prompts_of(manifest),
         windows=facts.windows_of(manifest),
         topics=facts.topics_of(manifest),
@@ -177,9 +177,9 @@ def _histogram(
 ) -> document.Histogram:
     counted = {int(row["value"]): int(row["examples"]) for row in values if row["column"] == column}
     between = range(min(counted), max(counted) + 1) if counted else ()
-    bins = [(*counts.bin_bounds(number), counted.get(number, 0)) for number in between]
+    bins = [document.Bin(*counts.bin_bounds(number), counted.get(number, 0)) for number in between]
     return document.Histogram(
-        bins=tuple(document.Bin(low=round(low, 3), high=round(high, 3), count=count) for low, high, count in bins),
+        bins=tuple(each for each in bins if each.low <= each.high),
         median=int(totals[f"{measured}_median"] or 0),
         p95=int(totals[f"{measured}_p95"] or 0),
         largest=int(totals[f"{measured}_largest"] or 0),
@@ -213,10 +213,10 @@ def _share(row: Row) -> document.Share:
     )
 
 
-def _written(totals: Row) -> Written | None:
+def written_by(totals: Row) -> Written | None:
     """Say who wrote the replies, where any origin is known."""
-    found = Written(**{name: int(totals[name]) for name in ("trained_tokens", "known_tokens", "human_tokens")})
-    return found if found.known_tokens else None
+    counted = {name: totals[name] for name in ("trained_tokens", "known_tokens", "human_tokens")}
+    return Written(**counted) if all(value is not None for value in counted.values()) else None
 
 
 def _verified(spark: SparkSession, manifest: Mapping[str, Any]) -> int:

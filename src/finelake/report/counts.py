@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Row, Window
@@ -64,7 +65,7 @@ def example_ids(ledger: DataFrame, counted: Sequence[Row]) -> dict[tuple[str, st
 def totals(examples: DataFrame) -> Row:
     """Give median, 95th percentile and maximum of tokens and message_count (`tokens_median`, ...), null when empty.
 
-    Also trained_tokens, known_tokens (trained ones of examples with an origin) and human_tokens, in sum.
+    Also the sums of trained_tokens, known_tokens (trained ones of examples with an origin) and human_tokens.
     """
     columns = []
     for name in ("tokens", "message_count"):
@@ -74,9 +75,9 @@ def totals(examples: DataFrame) -> Row:
             F.max(name).alias(f"{name}_largest"),
         ]
     known = F.when(F.size("origins") > 0, F.col("trained_tokens"))
-    human = F.col("human_tokens") if "human_tokens" in examples.columns else F.lit(0)
+    human = F.col("human_tokens") if "human_tokens" in examples.columns else F.lit(None).cast("bigint")
     sums = {"trained_tokens": F.col("trained_tokens"), "known_tokens": known, "human_tokens": human}
-    columns += [F.coalesce(F.sum(column), F.lit(0)).alias(name) for name, column in sums.items()]
+    columns += [F.sum(column).alias(name) for name, column in sums.items()]
     return examples.agg(*columns).collect()[0]
 
 
@@ -119,9 +120,10 @@ def value_counts(examples: DataFrame, columns: Mapping[str, Column]) -> list[Row
     return _commonest(counted).limit(len(every) * _MOST_BINS).collect()
 
 
-def bin_bounds(number: int) -> tuple[float, float]:
-    """Give the bounds of a bin, the upper one not included."""
-    return 2.0 ** (number / BINS_AN_OCTAVE), 2.0 ** ((number + 1) / BINS_AN_OCTAVE)
+def bin_bounds(number: int) -> tuple[int, int]:
+    """Give the smallest and the largest whole number of a bin; the largest is below the smallest where it has none."""
+    first, after = (math.ceil(2.0 ** (at / BINS_AN_OCTAVE)) for at in (number, number + 1))
+    return first, after - 1
 
 
 def _commonest(counted: DataFrame) -> DataFrame:

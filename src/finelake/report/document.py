@@ -90,12 +90,12 @@ class SplitFile:
     sha256: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Bin:
-    """Examples with a value from `low` (included) to `high` (not included)."""
+    """Examples with a whole number from `low` to `high`, both included."""
 
-    low: float
-    high: float
+    low: int
+    high: int
     count: int
 
 

@@ -25,7 +25,8 @@ def windows_of(manifest: Mapping[str, Any]) -> Windows | None:
     found = manifest.get("windows")
     if not found:
         return None
-    policies = tuple(PolicyResult(policy=name, **kept) for name, kept in found["policies"].items())
+    most_first = sorted(found["policies"].items(), key=lambda item: (-item[1]["replies"], item[0]))
+    policies = tuple(PolicyResult(policy=name, **kept) for name, kept in most_first)
     return Windows(**_own(found, Windows) | {"policies": policies})
 
 

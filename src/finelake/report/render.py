@@ -148,5 +148,5 @@ def _histogram(name: str, histogram: Histogram, axis: str, unit: str) -> Markup:
         f"Histogram of {axis}: half have at most {number(histogram.median)} {unit}, 95 % at most "
         f"{number(histogram.p95)}, the largest {number(histogram.largest)}."
     )
-    bins = [(each.low, each.high, each.count) for each in histogram.bins]
+    bins = [(each.low - 0.5, each.high + 0.5, each.count) for each in histogram.bins]
     return charts.histogram(name, bins, description=said, axis=axis, mark=mark, log=True)

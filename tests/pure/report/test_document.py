@@ -48,7 +48,7 @@ def test_a_waterfall_that_does_not_add_up_is_an_error() -> None:
 
 def test_a_histogram_must_hold_every_example() -> None:
     report = whole_report()
-    tokens = replace(report.tokens, bins=(*report.tokens.bins, Bin(low=256.0, high=512.0, count=1)))
+    tokens = replace(report.tokens, bins=(*report.tokens.bins, Bin(256, 511, 1)))
     with pytest.raises(BalanceError, match=r"85 examples are published, .* by tokens \(86\)"):
         replace(report, tokens=tokens)
 

@@ -84,7 +84,7 @@ def histogram(
         )
         if log:
             axes.set_xscale("log")
-        _plain_numbers(axes, horizontal=all(low >= 1 for low, _, _ in bins), vertical=True)
+        _plain_numbers(axes, horizontal=any(high > 1 for _, high, _ in bins), vertical=True)
         axes.set_xlabel(axis)
         _mark(axes, mark)
 
