@@ -75,8 +75,7 @@ def totals(examples: DataFrame) -> Row:
             F.max(name).alias(f"{name}_largest"),
         ]
     known = F.when(F.size("origins") > 0, F.col("trained_tokens"))
-    human = F.col("human_tokens") if "human_tokens" in examples.columns else F.lit(None).cast("bigint")
-    sums = {"trained_tokens": F.col("trained_tokens"), "known_tokens": known, "human_tokens": human}
+    sums = {"trained_tokens": F.col("trained_tokens"), "known_tokens": known, "human_tokens": F.col("human_tokens")}
     columns += [F.sum(column).alias(name) for name, column in sums.items()]
     return examples.agg(*columns).collect()[0]
 
