@@ -138,7 +138,7 @@ def waterfall(name: str, steps: Sequence[Step], *, description: str, axis: str) 
         axes.set_xlim(0, widest * 1.2)
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
-        _plain_numbers(axes, horizontal=True, vertical=False)
+        _plain_numbers(axes, horizontal=True, vertical=False, ticks=3)
         axes.set_xlabel(axis)
 
     return plots.draw(name, paint, description=description, height=64 + _ROW_HEIGHT * len(steps))
@@ -184,7 +184,7 @@ def _mark(axes: Axes, mark: Mark | None, *, low: bool = False) -> None:
     )
 
 
-def _plain_numbers(axes: Axes, *, horizontal: bool, vertical: bool) -> None:
+def _plain_numbers(axes: Axes, *, horizontal: bool, vertical: bool, ticks: int = 5) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) < 1e6 else f"{value / 1e6:g} M")
@@ -192,7 +192,7 @@ def _plain_numbers(axes: Axes, *, horizontal: bool, vertical: bool) -> None:
         axes.xaxis.set_major_formatter(plain)
         axes.xaxis.set_minor_formatter(NullFormatter())
         if axes.get_xscale() != "log":
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
     if vertical:
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_formatter(plain)
