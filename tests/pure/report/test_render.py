@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from finelake.report.document import Fall, Waterfall, to_json
+from finelake.report.document import Fall, Mix, Waterfall, to_json
 from finelake.report.render import render
 from finelake.report.write import write_report
 from support.page_rules import Page, read_page
@@ -82,6 +82,13 @@ def test_sections_without_data_are_left_out() -> None:
 )
 def test_numbers_are_shown(page: Page, shown: str) -> None:
     assert shown in page.text
+
+
+def test_a_column_without_any_value_is_said_in_a_sentence() -> None:
+    report = whole_report()
+    unknown = replace(report.mixes[0].shares[1], examples=85)
+    page = read_page(render(replace(report, mixes=(Mix(column="language", values=0, shares=(unknown,), others=None),))))
+    assert "Of no example the language is known." in page.text
 
 
 def test_a_failed_check_is_said_first() -> None:
