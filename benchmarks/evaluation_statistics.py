@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.path.insert(0, str(ROOT))
     from tests.pure.evaluation.simulations import normal, passes, scores, skewed, skewed_down
 
-    lines = [f"{runs} simulated comparisons a row", "groups  effects      interval holds truth  interval above 0  promoted"]
+    lines = [
+        f"{runs} simulated comparisons a row",
+        "groups  effects      interval holds truth  interval above 0  promoted",
+    ]
     for groups in SIZES:
         for effects in (normal, skewed, skewed_down):
             found = scores(seed=1, runs=runs, groups=groups, effects=effects)
