@@ -15,6 +15,7 @@ from finelake.curate import Curation, curate
 from finelake.publish import read_manifest
 from finelake.why import tell
 from support.lake import decisions, outcomes, published_lines, save_turns, settings_for, table, talk, turn
+from support.quiet import NO_REPLY_RULES
 
 pytestmark = pytest.mark.spark
 
@@ -37,7 +38,7 @@ def long(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Long:
     rows += [turn("prompted", n, *said) for n, said in enumerate([("customer", "Why?"), ("agent", "So.")], start=1)]
     rows += talk("long", *texts, user="u-long") + talk("huge", "word " * 200, "Yes.", user="u-huge")
     save_turns(spark, rows, folder / "raw")
-    settings = settings_for(folder, tokens={"max_per_example": LIMIT})
+    settings = settings_for(folder, tokens={"max_per_example": LIMIT}, replies=NO_REPLY_RULES)
     return Long(settings, curate(spark, settings))
 
 
