@@ -146,11 +146,13 @@ class NothingLeft:
     def check(self) -> Check:
         """See Condition."""
         hints, needs_hint = self.hints, self.needs_hint
-        strip, wordlike = re.compile(self.removed).sub, re.compile(WORDLIKE).search
+        # At each place what is removed, else one character that is like no word: it ends at the first that is.
+        nothing = re.compile(f"(?>{self.removed}|{WORDLIKE.replace('[^', '[', 1)})*+").fullmatch
+        wordlike = re.compile(WORDLIKE).search
 
         def holds(_raw: str, plain: str) -> bool:
             if _in_any(hints, plain):
-                return wordlike(strip(" ", plain)) is None
+                return nothing(plain) is not None
             return not needs_hint and plain != "" and wordlike(plain) is None
 
         return holds

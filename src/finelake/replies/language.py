@@ -80,9 +80,8 @@ def settled(words: str, *, enough: int = 1) -> str | None:
         return script
     owner = _owners()
     hits: dict[str, int] = {}
-    for word in set(words.split(" ")):
-        if word in owner:
-            hits[owner[word]] = hits.get(owner[word], 0) + 1
+    for word in owner.keys() & set(words.split(" ")):
+        hits[owner[word]] = hits.get(owner[word], 0) + 1
     if not hits:
         return None
     first = max(hits, key=hits.__getitem__)
