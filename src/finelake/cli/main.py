@@ -133,6 +133,21 @@ def report(context: Context, out: Path | None) -> None:
 
 
 @commands.command()
+@click.option("--conversations", default=20_000, show_default=True, help="Size of the sample.")
+@click.option("--tail", default=0.005, show_default=True, help="Share of the values that a proposed line leaves out.")
+@click.option("--rows", default=3, show_default=True, help="Rows to show on either side of a line.")
+@click.option("--text", is_flag=True, help="Show excerpts of these rows, without personal data.")
+@configured
+def profile(context: Context, conversations: int, tail: float, rows: int, text: bool) -> None:
+    """Measure the raw table by each rule about replies and propose thresholds; nothing is changed."""
+    from finelake.cli.profile_view import profile_view
+    from finelake.profile.profile import profile as measure
+
+    found = measure(context.spark, context.settings, conversations=conversations, tail=tail, beside=rows)
+    context.show(profile_view(found, with_text=text), render.as_json(found))
+
+
+@commands.command()
 @configured
 def doctor(context: Context) -> None:
     """Check Java, Spark, Delta, credentials and endpoint, and say what to fix."""

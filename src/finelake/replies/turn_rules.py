@@ -100,14 +100,18 @@ def html(replies: Replies) -> Condition:
     return Shows(f"{_TAG}|{_ENTITY}", ("<", "&"), without=_CODE, at_least=replies.html.tags)
 
 
+CHARACTER_CLASSES: Mapping[str, str] = {"symbols": _SYMBOL, "digits": "[0-9]"}
+"""The characters of which the rules of these names bound the share, as regular expressions."""
+
+
 def symbols(replies: Replies) -> Condition:
     """The share of symbols."""
-    return ShareAbove(_SYMBOL, replies.symbols.max_share, replies.symbols.min_characters)
+    return ShareAbove(CHARACTER_CLASSES["symbols"], replies.symbols.max_share, replies.symbols.min_characters)
 
 
 def digits(replies: Replies) -> Condition:
     """The share of the digits 0 to 9."""
-    return ShareAbove("[0-9]", replies.digits.max_share, replies.digits.min_characters)
+    return ShareAbove(CHARACTER_CLASSES["digits"], replies.digits.max_share, replies.digits.min_characters)
 
 
 TURN_RULES: Mapping[str, Callable[[Replies], Condition]] = {

@@ -291,6 +291,22 @@ class Scores(pa.DataFrameModel):
     suite: T.StringType = pa.Field(nullable=True)
 
 
+class Profile(pa.DataFrameModel):
+    """One row a turn of the sample, or a whole conversation (role `conversation`, turn null), as the rules see it.
+
+    `values` are its measures by name, `found` the rules about replies that find something, `text` an excerpt without
+    personal data, `signature` that of a reply for counting canned ones.
+    """
+
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    turn: T.IntegerType = pa.Field(nullable=True)
+    role: T.StringType = pa.Field(nullable=True)
+    text: T.StringType = pa.Field(nullable=True)
+    values: T.MapType(T.StringType(), T.DoubleType()) = pa.Field(nullable=True)
+    found: _STRINGS = pa.Field(nullable=True)
+    signature: T.StringType = pa.Field(nullable=True)
+
+
 CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ANNOTATED: Annotated,
     names.EXAMPLES: Examples,
@@ -303,6 +319,7 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.CHECKPOINTS: Checkpoints,
     names.ANSWERS: Answers,
     names.SCORES: Scores,
+    names.PROFILE: Profile,
 }
 
 

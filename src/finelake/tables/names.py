@@ -19,6 +19,7 @@ RUN_EVENTS = "run_events"
 CHECKPOINTS = "checkpoints"
 ANSWERS = "answers"
 SCORES = "scores"
+PROFILE = "profile"
 
 # Columns that `finelake ingest` adds to a raw table.
 ROW_PROBLEM = "_row_problem"
