@@ -27,6 +27,10 @@ ALLOWED: dict[tuple[str, str], str] = {
         "src/finelake/report/counts.py",
     ): "a row and a few ids a rule, 21 values a column, 64 octaves of bins",
     ("collect", "src/finelake/replies/canned.py"): "one more than replies.canned.max_kept signatures",
+    (
+        "collect",
+        "src/finelake/profile/summary.py",
+    ): "one row a role and measure, and at most profile --rows a line or rule",
     ("collect", "src/finelake/tables/balance.py"): "one row a step, action and reason; one a split; one a unit",
     ("collect", "src/finelake/tables/runs.py"): "the records of one run",
     ("collect", "src/finelake/why.py"): "at most 1,000 ledger rows of one conversation",
