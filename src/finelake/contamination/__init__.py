@@ -1,0 +1,1 @@
+"""Decontamination: text that training examples share with evaluation data, found by word n-grams."""
