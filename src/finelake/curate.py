@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,24 +22,30 @@ from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
 from finelake.annotate.prompt_summary import summarise_prompts
 from finelake.annotate.row_checks import load_schemas, schema_hashes
+from finelake.audit import Evidence, Finding, audit_frame, audit_splits, require_proof
 from finelake.config.models import ModelCatalogue, load_catalogue
 from finelake.config.settings import Settings
+from finelake.contamination.find import find_contamination
+from finelake.contamination.sources import identity_of
+from finelake.contamination.spans import contaminated
 from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
-from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of
+from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
 from finelake.errors import InputError
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.relate.documents import documents
 from finelake.relate.exact import exact_duplicates
-from finelake.relate.near import Near, merges, near_duplicates, near_removals
+from finelake.relate.near import Near, merges, near_duplicates, near_groups, near_removals
 from finelake.relate.signatures import signed
 from finelake.replies.canned import canned_replies
 from finelake.replies.origin_rules import check_origin_rules
 from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
-from finelake.splits import assign_splits, single_group
+from finelake.splits import Known, assign_splits
+from finelake.splitting.groups import single_group
+from finelake.splitting.pins import Pins, pin, read_pins
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
 from finelake.tables.contracts import checked
@@ -85,6 +91,7 @@ class _Run:
     version: int
     run_id: str
     observer: CurationObserver | None
+    evaluation: dict[str, str]
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -99,9 +106,13 @@ class _Run:
         if self.observer:
             self.observer.step_finished(name, self.seconds[name])
 
+    def table(self, name: str) -> TableRef:
+        """Refer to one of finelake's tables."""
+        return table_ref(self.settings.tables, name)
+
     def write(self, name: str, frame: DataFrame) -> DataFrame:
         """Write one of finelake's tables and read back what was written, both against its contract."""
-        table = table_ref(self.settings.tables, name)
+        table = self.table(name)
         version = overwrite(checked(frame, name), table, run_id=self.run_id)
         self.written[name] = {"table": str(table), "version": version}
         return checked(read_table(self.spark, table, version=version), name)
@@ -121,7 +132,8 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
 
     The same input, settings and package version give the same run id and the same bytes; a run whose published
     folder is already whole is not repeated. Raises InputError when the source does not fit its mapping or fewer
-    examples are left than the service accepts, BalanceError when rows are unaccounted for.
+    examples are left than the service accepts, BalanceError when rows are unaccounted for, LeakageError when the splits
+    are not proven to be apart.
     """
     run = _begin(spark, settings, observer)
     finished = _already_published(run)
@@ -143,16 +155,22 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
     with run.step("relate"):
         candidates = candidates_of(annotated)
-        exact = exact_duplicates(candidates) if settings.duplicates.exact else None
-        if exact is not None and settings.duplicates.near:
-            exact = run.keep(exact)  # it is used thrice in what follows
+        # Kept, since it is used several times in what follows.
+        exact = run.keep(exact_duplicates(candidates)) if settings.duplicates.exact else None
         near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
         removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
-        placed = assign_splits(annotated, config=settings.splits)
+        pins = read_pins(spark, run.table(names.ASSIGNMENTS), config=settings.splits, run_id=run.run_id)
+        known = _known(near, pins, removals)
+        placed = assign_splits(annotated, config=settings.splits, known=known, copies=not settings.duplicates.exact)
+        removals += placed.removals
+    with run.step("decontaminate"):
+        contamination = _contamination(run, without(placed.rows, removals))
+        if contamination is not None:
+            removals.append(contaminated(contamination, config=settings.decontamination))
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
-        rows = decided(placed, removals=removals, save=run.keep)
+        rows = decided(placed.rows, removals=removals, save=run.keep)
         kept = examples_of(rows, run_id=run.run_id)
         aside = quarantine_of(
             rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
@@ -171,9 +189,13 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
             "duplicates": near.facts if near else None,
         }
         _require_enough(run, totals.examples("train"), balance)
+    with run.step("audit"):
+        evidence = Evidence(examples=examples, pairs=known.pairs, pins=known.pins, contamination=contamination)
+        findings = _audit(run, evidence)
+        _pin(run, examples, pins)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
-        manifest = _manifest(run, plan, balance, rules, files) | summaries
+        manifest = _manifest(run, plan, balance, rules, files) | summaries | _proof(pins, findings)
         write_manifest(manifest, folder=Path(settings.output.folder))
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
 
@@ -201,13 +223,44 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     source = source_ref(settings.source.table)
     version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
-    run_id = _run_id(settings, catalogue, source, version)
-    return _Run(spark, settings, catalogue, source, version, run_id, observer)
+    evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
+    run_id = _run_id(settings, catalogue, source, version, evaluation)
+    return _Run(spark, settings, catalogue, source, version, run_id, observer, evaluation)
 
 
-def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int) -> str:
+def _known(near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:
+    pairs, groups = (near.pairs, near_groups(near.pairs)) if near else (None, None)
+    return Known(groups=groups, pairs=pairs, pins=pins.frame, removed=removed_ids(removals))
+
+
+def _contamination(run: _Run, placed: DataFrame) -> DataFrame | None:
+    found = find_contamination(placed, config=run.settings.decontamination, identities=run.evaluation)
+    return None if found is None else run.write(names.CONTAMINATION, found)
+
+
+def _audit(run: _Run, evidence: Evidence) -> list[Finding]:
+    settings = run.settings
+    findings = audit_splits(evidence, splits=settings.splits, decontamination=settings.decontamination)
+    run.write(names.AUDIT, audit_frame(run.spark, findings, run_id=run.run_id))
+    require_proof(findings, table=str(run.table(names.AUDIT)))
+    return findings
+
+
+def _pin(run: _Run, examples: DataFrame, pins: Pins) -> None:
+    table = run.table(names.ASSIGNMENTS)
+    pin(examples, table, pins=pins, config=run.settings.splits, run_id=run.run_id)
+    run.written[names.ASSIGNMENTS] = {"table": str(table), "version": latest_version(run.spark, table)}
+
+
+def _proof(pins: Pins, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {"assignments": pins.as_dict(), "audit": {each.check: each.found for each in findings}}
+
+
+def _run_id(
+    settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int, evaluation: Mapping[str, str]
+) -> str:
     sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    more = ("privacy", "replies", "origins", "duplicates", "splits")
+    more = ("privacy", "replies", "origins", "duplicates", "splits", "decontamination")
     content = settings.model_dump(mode="json", include={*sections, *more})
     tools = settings.examples.tools.file
     content |= {
@@ -216,6 +269,7 @@ def _run_id(settings: Settings, catalogue: ModelCatalogue, source: TableRef, ver
         "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
         "row_schemas": schema_hashes(settings.checks.row_schemas),
         "privacy_key": key_check(settings.privacy),
+        "evaluation": dict(evaluation),
         "table": str(source),
         "version": version,
         "finelake": __version__,
@@ -259,7 +313,8 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
         **plan.replies.settings(),
         **settings.examples.model_dump(include={"train", "long", "overlap"}),
         "max_per_example": plan.limits.tokens,
-        "salt": settings.splits.salt,
+        "splits": settings.splits.model_dump(mode="json"),
+        "decontamination": settings.decontamination.model_dump(mode="json"),
         "exact": settings.duplicates.exact,
         "near": settings.duplicates.near,
         "near_how": settings.duplicates.model_dump(include={"threshold", "permutations", "side"}),

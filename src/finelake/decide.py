@@ -31,6 +31,18 @@ def candidates_of(annotated: DataFrame) -> DataFrame:
     return annotated.where(F.size("reasons") == 0)
 
 
+def removed_ids(removals: Sequence[DataFrame]) -> DataFrame | None:
+    """List the conversations (column conversation_id) that removals name; None without any frame of them."""
+    ids = [frame.select("conversation_id") for frame in removals]
+    return reduce(DataFrame.unionByName, ids) if ids else None
+
+
+def without(rows: DataFrame, removals: Sequence[DataFrame]) -> DataFrame:
+    """Leave out the conversations that removals name."""
+    ids = removed_ids(removals)
+    return rows if ids is None else rows.join(ids, on="conversation_id", how="left_anti")
+
+
 def decided(placed: DataFrame, *, removals: Sequence[DataFrame], save: Save) -> DataFrame:
     """Add outcome (keep, quarantine, merge), reason, kept_id and removals to annotated conversations with splits.
 

@@ -51,3 +51,9 @@ class RunBusyError(FinelakeError):
     """Raised when another driver works on the run, or has taken it over: this one must not act."""
 
     exit_code = 8
+
+
+class LeakageError(FinelakeError):
+    """Raised when the audit of the splits finds something that is in two of them."""
+
+    exit_code = 9

@@ -15,7 +15,7 @@ CONTAMINATED = register(
         step="decontaminate",
         action="quarantine",
         summary="A training example shares a run of words with a row of an evaluation table; value says where.",
-        policy_key="ngram",
+        policy_key="decontamination",
     )
 )
 CONTAMINATED_SPLIT = register(
@@ -24,7 +24,7 @@ CONTAMINATED_SPLIT = register(
         step="decontaminate",
         action="quarantine",
         summary="A training example shares a run of words with the project's validation or test split.",
-        policy_key="ngram",
+        policy_key="decontamination",
     )
 )
 

@@ -25,6 +25,7 @@ PLACES = (
     "finelake.relate.near",
     "finelake.replies.catalogue",
     "finelake.splits",
+    "finelake.contamination.spans",
 )
 
 

@@ -179,6 +179,51 @@ class Ledger(pa.DataFrameModel):
     rule_fingerprint: T.StringType = pa.Field(nullable=True)
 
 
+class Assignments(pa.DataFrameModel):
+    """One row an example when it is first published: the split it is in for good (see splitting.pins)."""
+
+    pinning: T.StringType = pa.Field(nullable=True)
+    batch: T.IntegerType = pa.Field(nullable=True)
+    run_id: T.StringType = pa.Field(nullable=True)
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    single_group: T.StringType = pa.Field(nullable=True)
+    group_key: T.StringType = pa.Field(nullable=True)
+    dedup_key: T.StringType = pa.Field(nullable=True)
+    stratum: T.StringType = pa.Field(nullable=True)
+    split: T.StringType = pa.Field(nullable=True)
+
+
+class Contamination(pa.DataFrameModel):
+    """One row a span of words, from `start` to before `end`, that a training example shares with evaluation data.
+
+    `source` is an evaluation table's name or a split, `row_id` its row or conversation, `side` the evaluation's prompt
+    or answer, `role` on which side of the example it was found; `message` counts the messages of the window's line.
+    Without a conversation_id: how many n-grams of a source and side were too common to count.
+    """
+
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    window: T.IntegerType = pa.Field(nullable=True)
+    message: T.IntegerType = pa.Field(nullable=True)
+    role: T.StringType = pa.Field(nullable=True)
+    source: T.StringType = pa.Field(nullable=True)
+    row_id: T.StringType = pa.Field(nullable=True)
+    side: T.StringType = pa.Field(nullable=True)
+    start: T.IntegerType = pa.Field(nullable=True)
+    end: T.IntegerType = pa.Field(nullable=True)
+    ngrams: T.IntegerType = pa.Field(nullable=True)
+    n: T.IntegerType = pa.Field(nullable=True)
+
+
+class Audit(pa.DataFrameModel):
+    """One row a check of the published splits: what was found, what is allowed (null: any), and whether it passed."""
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    check: T.StringType = pa.Field(nullable=True)
+    found: T.LongType = pa.Field(nullable=True)
+    allowed: T.LongType = pa.Field(nullable=True)
+    passed: T.BooleanType = pa.Field(nullable=True)
+
+
 class Runs(pa.DataFrameModel):
     """The journal of runs (see tables.runs): one row a numbered entry, with its payload as JSON."""
 
@@ -314,6 +359,9 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.LEDGER: Ledger,
     names.SIGNATURES: Signatures,
     names.PAIRS: Pairs,
+    names.ASSIGNMENTS: Assignments,
+    names.CONTAMINATION: Contamination,
+    names.AUDIT: Audit,
     names.RUNS: Runs,
     names.RUN_EVENTS: RunEvents,
     names.CHECKPOINTS: Checkpoints,

@@ -1,0 +1,1 @@
+"""What a split depends on beside the salted hash: pinned assignments, exact shares, a cut in time, links."""
