@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -47,6 +48,10 @@ class Finding:
     @property
     def passed(self) -> bool:
         return self.allowed is None or self.found <= self.allowed
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the finding as the manifest lists it."""
+        return {"check": self.check, "found": self.found, "allowed": self.allowed, "passed": self.passed}
 
 
 def audit_splits(evidence: Evidence, *, splits: Splits, decontamination: Decontamination) -> list[Finding]:

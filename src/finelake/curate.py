@@ -253,7 +253,7 @@ def _pin(run: _Run, examples: DataFrame, pins: Pins) -> None:
 
 
 def _proof(pins: Pins, findings: Sequence[Finding]) -> dict[str, Any]:
-    return {"assignments": pins.as_dict(), "audit": {each.check: each.found for each in findings}}
+    return {"assignments": pins.as_dict(), "audit": [each.as_dict() for each in findings]}
 
 
 def _run_id(

@@ -1,7 +1,7 @@
 """The commands. Each reads settings, gets a session, makes one call and renders what came of it.
 
 Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
-5 service; 6 environment; 7 balance; 8 another driver works on the run; 10 hold; 11 reject.
+5 service; 6 environment; 7 balance; 8 another driver works on the run; 9 leakage between splits; 10 hold; 11 reject.
 """
 
 from __future__ import annotations
