@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from finelake.relate.bands import Banding
-from finelake.relate.shingles import Hashes, ShingleSets, mix
+from finelake.relate.shingles import ShingleSets
+from finelake.relate.tokens import Hashes, mix
 
 Signatures = npt.NDArray[np.uint32]
 

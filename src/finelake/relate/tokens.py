@@ -21,7 +21,7 @@ Counts = npt.NDArray[np.int64]
 CodePoints = npt.NDArray[Any]
 
 # Characters hashed at a time: the working arrays (8 bytes a character) then stay in the processor's cache.
-_CHUNK = 1 << 17
+_CHUNK = 1 << 16
 
 _SEPARATOR, _RUN, _SINGLE = 0, 1, 2
 _BASE, STEP = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from finelake.relate.shingles import Counts, Hashes, ShingleSets, shingle
+from finelake.relate.shingles import ShingleSets, shingle
+from finelake.relate.tokens import Counts, Hashes
 
 # A pair's number takes the upper 16 bits of a sort key, its shingle hash the other 48: a false match among ten
 # thousand shingles has a chance of one in three million.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finelake.relate import shingles as module
+from finelake.relate import tokens as module
 from finelake.relate.bands import choose_banding
 from finelake.relate.minhash import band_keys, signatures
 from finelake.relate.shingles import shingle
