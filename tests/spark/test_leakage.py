@@ -101,7 +101,7 @@ def test_a_lake_that_grows(spark: SparkSession, tmp_path: Path, monkeypatch: pyt
     pinned = table(spark, settings, "assignments").count()
     with pytest.raises(LeakageError, match="users_in_two_splits") as caught:
         curate(spark, settings)
-    assert caught.value.exit_code == 8
+    assert caught.value.exit_code == 9
     assert table(spark, settings, "assignments").count() == pinned
     assert manifest(settings) == proof
     failed = table(spark, settings, "audit").where("NOT passed").select("check").collect()
