@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -164,7 +165,8 @@ def search(spark: Any, texts: Path, folder: Path) -> dict[str, Any]:
     from finelake.relate.near import near_duplicates
     from finelake.relate.signatures import signed
 
-    def save(frame: Any, name: str = "graph") -> Any:
+    def save(frame: Any, name: str = "") -> Any:
+        name = name or f"graph-{uuid.uuid4()}"
         frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(str(folder / name))
         return spark.read.format("delta").load(str(folder / name))
 

@@ -36,7 +36,7 @@ DUPLICATE_NEAR = register(
 )
 
 # A pair takes the room of this many numbers: two labels, two groups, two times, a similarity.
-_PAIR_VALUES = 64
+_PAIR_VALUES = 32
 _STEPS = 20
 """Steps of the histogram of similarities."""
 _RESOLVED = f"{near_spark.VERIFIED}, merged boolean, joined_group string"
