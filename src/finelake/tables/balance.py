@@ -52,11 +52,20 @@ class Totals:
     units: Mapping[str, Row]
 
     def rules(self) -> dict[str, dict[str, int | str]]:
-        """Count the conversations (or loose rows) that each reason code was given to, with the action taken."""
+        """Count the conversations (or loose rows) that each reason code was given to, with the action taken.
+
+        A rule may take several actions, each on other conversations. An outcome repeats the reason that decided it.
+        """
         counts: dict[str, dict[str, int | str]] = {}
+        ends: dict[str, int] = {}
         for row in self.decisions:
             entry = counts.setdefault(row["reason"], {"action": row["action"], "count": 0})
-            entry["count"] = max(int(entry["count"]), row["units"])
+            if row["step"] == OUTCOME_STEP:
+                ends[row["reason"]] = ends.get(row["reason"], 0) + row["units"]
+            else:
+                entry["count"] = int(entry["count"]) + row["units"]
+        for code, units in ends.items():
+            counts[code]["count"] = max(int(counts[code]["count"]), units)
         return dict(sorted(counts.items()))
 
     def examples(self, split: str) -> int:
