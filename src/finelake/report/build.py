@@ -27,7 +27,6 @@ from finelake.tables.reading import read_table
 
 _LOOSE = {ROW_NOT_JSON.code, CONVERSATION_ID_MISSING.code}
 _PRIVACY = "privacy_"
-_AUDIT, _CONTAMINATION = "audit", "contamination"
 _FATES: Mapping[str, document.Effect] = {"merged": "merge", "trimmed": "trim", "duplicate": "duplicate"}
 
 
@@ -224,15 +223,15 @@ def _verified(spark: SparkSession, manifest: Mapping[str, Any]) -> int:
 
 
 def _audit(spark: SparkSession, manifest: Mapping[str, Any]) -> tuple[AuditCheck, ...] | None:
-    if _AUDIT not in manifest["tables"]:
+    if names.AUDIT not in manifest["tables"]:
         return None
-    return tuple(AuditCheck(**row.asDict()) for row in counts.audit_checks(_table(spark, manifest, _AUDIT)))
+    return tuple(AuditCheck(**row.asDict()) for row in counts.audit_checks(_table(spark, manifest, names.AUDIT)))
 
 
 def _contamination(spark: SparkSession, manifest: Mapping[str, Any]) -> tuple[SharedText, ...] | None:
-    if _CONTAMINATION not in manifest["tables"]:
+    if names.CONTAMINATION not in manifest["tables"]:
         return None
-    found = counts.shared_text(_table(spark, manifest, _CONTAMINATION))
+    found = counts.shared_text(_table(spark, manifest, names.CONTAMINATION))
     return tuple(SharedText(**row.asDict()) for row in found)
 
 

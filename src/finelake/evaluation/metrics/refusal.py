@@ -2,8 +2,8 @@
 
 An answer refuses when the service says so (finish reason `refusal` or `content_filter`, or the code
 `content_filter`), or when it opens with one of the phrases below. They are made for the wording that chat
-models use to decline, in nine languages; "I cannot find your order" is no refusal. Measured figures are in
-docs/evaluation.md.
+models use to decline, in nine languages; "I cannot find your order" is no refusal. Precision and recall
+were not measured.
 """
 
 from __future__ import annotations
