@@ -48,6 +48,8 @@ EXTRAS = {
     "spark42": ["delta-spark>=4.4,<4.4.1", "pyspark[connect]>=4.2,<4.3"],  # the jars of 4.4.1 are not on Maven Central
     "databricks": ["databricks-sdk>=0.49"],
     "emulator": EMULATOR,
+    "topics": ["scikit-learn>=1.5", "threadpoolctl>=3.2"],
+    "semantic": ["scikit-learn>=1.5", "sentence-transformers>=3", "threadpoolctl>=3.2"],
     "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
     "dev": [
         "hypothesis>=6.100",

@@ -32,12 +32,14 @@ from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
+from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version
 from finelake.errors import InputError
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.relate.documents import documents
-from finelake.relate.exact import exact_duplicates
+from finelake.relate.exact import exact_duplicates, follow
 from finelake.relate.near import Near, merges, near_duplicates, near_groups, near_removals
+from finelake.relate.semantic import semantic_removals
 from finelake.relate.signatures import signed
 from finelake.replies.canned import canned_replies
 from finelake.replies.origin_rules import check_origin_rules
@@ -159,6 +161,12 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         exact = run.keep(exact_duplicates(candidates)) if settings.duplicates.exact else None
         near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
         removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
+        vectors = find_vectors(run, candidates)
+        semantic = find_semantic(run, _documents(candidates), vectors, removals)
+        if semantic is not None:
+            gone = semantic_removals(semantic.pairs, threshold=settings.duplicates.semantic.threshold)
+            removals = [*(follow(earlier, gone) for earlier in removals), gone]
+        topics = find_topics(run, candidates, vectors)
         pins = read_pins(spark, run.table(names.ASSIGNMENTS), config=settings.splits, run_id=run.run_id)
         known = _known(near, pins, removals)
         placed = assign_splits(annotated, config=settings.splits, known=known, copies=not settings.duplicates.exact)
@@ -167,6 +175,9 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         contamination = _contamination(run, without(placed.rows, removals))
         if contamination is not None:
             removals.append(contaminated(contamination, config=settings.decontamination))
+    with run.step("mix"):
+        mixed = find_mix(run, candidates_of(placed.rows), topics, removals)
+        removals += [mixed.removals] if mixed else []
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
@@ -187,6 +198,9 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
             "windows": summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long),
             "system_prompts": summarise_prompts(examples),
             "duplicates": near.facts if near else None,
+            "duplicates_semantic": semantic.facts if semantic else None,
+            "topics": topics.summary(examples) if topics else None,
+            "mixing": mixed.summary if mixed else None,
         }
         _require_enough(run, totals.examples("train"), balance)
     with run.step("audit"):
@@ -202,14 +216,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
 
 def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) -> Near:
     """Sign what earlier runs have not, then search; the signatures and the pairs found are written."""
-    # This path into the structs reads the numbers alone; `F.transform` over the windows would read their lines too.
-    config, trained = run.settings.duplicates, F.col("windows.trained_tokens")
-    texts = documents(
-        candidates,
-        findings=F.size("decisions"),
-        tokens=F.aggregate(trained, F.lit(0).cast("bigint"), lambda total, tokens: total + tokens),
-        group=single_group(),
-    )
+    config, texts = run.settings.duplicates, _documents(candidates)
     distinct = texts if exact is None else texts.join(exact.select("conversation_id"), "conversation_id", "left_anti")
     table = table_ref(run.settings.tables, names.SIGNATURES)
     stored = read_table(run.spark, table) if table_exists(run.spark, table) else None
@@ -219,12 +226,23 @@ def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) 
     return replace(found, pairs=run.write(names.PAIRS, pairs))
 
 
+def _documents(candidates: DataFrame) -> DataFrame:
+    # This path into the structs reads the numbers alone; `F.transform` over the windows would read their lines too.
+    trained = F.col("windows.trained_tokens")
+    return documents(
+        candidates,
+        findings=F.size("decisions"),
+        tokens=F.aggregate(trained, F.lit(0).cast("bigint"), lambda total, tokens: total + tokens),
+        group=single_group(),
+    )
+
+
 def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> _Run:
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     source = source_ref(settings.source.table)
     version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
-    run_id = _run_id(settings, catalogue, source, version, evaluation)
+    run_id = _run_id(settings, catalogue, source, version, evaluation, vectors=vectors_version(spark, settings))
     return _Run(spark, settings, catalogue, source, version, run_id, observer, evaluation)
 
 
@@ -257,10 +275,26 @@ def _proof(pins: Pins, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _run_id(
-    settings: Settings, catalogue: ModelCatalogue, source: TableRef, version: int, evaluation: Mapping[str, str]
+    settings: Settings,
+    catalogue: ModelCatalogue,
+    source: TableRef,
+    version: int,
+    evaluation: Mapping[str, str],
+    *,
+    vectors: int | None,
 ) -> str:
     sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    more = ("privacy", "replies", "origins", "duplicates", "splits", "decontamination")
+    more = (
+        "privacy",
+        "replies",
+        "origins",
+        "embeddings",
+        "duplicates",
+        "topics",
+        "splits",
+        "decontamination",
+        "mixing",
+    )
     content = settings.model_dump(mode="json", include={*sections, *more})
     tools = settings.examples.tools.file
     content |= {
@@ -272,6 +306,7 @@ def _run_id(
         "evaluation": dict(evaluation),
         "table": str(source),
         "version": version,
+        "vectors": vectors,
         "finelake": __version__,
     }
     return _short_hash(content)
@@ -317,6 +352,9 @@ def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
         "decontamination": settings.decontamination.model_dump(mode="json"),
         "exact": settings.duplicates.exact,
         "near": settings.duplicates.near,
+        "semantic": settings.duplicates.semantic.model_dump(mode="json"),
+        "semantic_vectors": settings.embeddings.model_dump(mode="json"),
+        "mixing": settings.mixing.model_dump(mode="json"),
         "near_how": settings.duplicates.model_dump(include={"threshold", "permutations", "side"}),
     }
     return {code: fingerprint(rule, governing) for code, rule in sorted(all_rules().items())}

@@ -23,6 +23,8 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
     ("collect", "src/finelake/evaluation/suites.py"): "at most max_examples rows of a suite",
+    ("collect", "src/finelake/mixing/mix.py"): "one total a value of a column, at most 50,000",
+    ("collect", "src/finelake/mixing/places.py"): "one number a value over its quota, at most 50,000",
     ("collect", "src/finelake/relate/near.py"): "a histogram of twenty-one steps",
     (
         "collect",
@@ -33,8 +35,13 @@ ALLOWED: dict[tuple[str, str], str] = {
         "collect",
         "src/finelake/profile/summary.py",
     ): "one row a role and measure, and at most profile --rows a line or rule",
+    ("collect", "src/finelake/relate/semantic.py"): "at most 200,000 pairs of labels",
+    ("collect", "src/finelake/relate/semantic_pairs.py"): "at most duplicates.semantic.sample vectors",
     ("collect", "src/finelake/tables/balance.py"): "one row a step, action and reason; one a split; one a unit",
     ("collect", "src/finelake/tables/runs.py"): "the records of one run",
+    ("collect", "src/finelake/topics/assign.py"): "at most topics.sample texts, cut to topics.characters",
+    ("collect", "src/finelake/topics/store.py"): "at most 1,000 topics and topics.terms terms",
+    ("collect", "src/finelake/topics/step.py"): "three splits times at most 1,001 topics",
     ("collect", "src/finelake/why.py"): "at most 1,000 ledger rows of one conversation",
 }
 

@@ -188,6 +188,50 @@ class Checks(Section):
     row_schemas: tuple[Annotated[str, StringConstraints(pattern=r"^[\w.]+:[\w.]+$")], ...] = ()
 
 
+class Embeddings(Section):
+    """One vector a conversation: a column of numbers that the user has, or a sentence-embedding model.
+
+    `column` (array of numbers) stands in `table` (the source table where none is named) beside a column `key` with the
+    conversation's id; of several rows of a conversation the one with the smallest vector counts. `model` is a name or
+    folder for sentence-transformers, or `module:function` that gives an object with its method `encode`; it reads the
+    first `characters` of the compared text.
+    """
+
+    column: str | None = None
+    table: str | None = None
+    key: str | None = None
+    model: str | None = None
+    characters: Annotated[int, Field(ge=100, le=20_000)] = 2000
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Embeddings:
+        if self.column is not None and self.model is not None:
+            raise ValueError("give column or model, not both")
+        if self.column is None and (self.table is not None or self.key is not None):
+            raise ValueError("table and key say where column is: give column")
+        return self
+
+    @property
+    def given(self) -> bool:
+        """Whether there are vectors at all."""
+        return self.column is not None or self.model is not None
+
+
+class Semantic(Section):
+    """Semantic near duplicates: conversations whose vectors (section `embeddings`) have a cosine of `threshold` up.
+
+    They are searched for within `clusters` of a k-means on `sample` conversations (None: by their number), each one in
+    its `probes` nearest clusters. The threshold's default is the cautious end of SemDeDup's (arXiv 2303.09540).
+    """
+
+    enabled: bool = False
+    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    clusters: Annotated[int, Field(ge=1, le=4096)] | None = None
+    sample: Annotated[int, Field(ge=100, le=50_000)] = 10_000
+    probes: Annotated[int, Field(ge=1, le=8)] = 2
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+
+
 class Duplicates(Section):
     """Exact duplicates by a normalised hash of what is trained, near ones by a verified Jaccard similarity.
 
@@ -203,6 +247,28 @@ class Duplicates(Section):
     threshold: Annotated[float, Field(ge=0.3, le=1.0)] = 0.8
     permutations: Annotated[int, Field(ge=16, le=1024)] = 128
     driver_values: Annotated[int, Field(ge=0)] = 32_000_000
+    semantic: Semantic = Semantic()
+
+
+class Topics(Section):
+    """What conversations are about: topics found by clustering, for the report, for splits and for mixing.
+
+    The model is fitted once, on `sample` conversations, and used by later runs as long as this section stays; counting
+    `generation` up fits another one. A term that fewer than `min_users` users of the sample use is neither counted nor
+    shown. Only the first `characters` of a conversation's compared text are read. `embedding` clusters the vectors of
+    the section `embeddings` instead of terms.
+    """
+
+    enabled: bool = False
+    features: Literal["terms", "embedding"] = "terms"
+    count: Annotated[int, Field(ge=1, le=1000)] = 32
+    sample: Annotated[int, Field(ge=100, le=50_000)] = 10_000
+    terms: Annotated[int, Field(ge=10, le=20_000)] = 4096
+    dimensions: Annotated[int, Field(ge=1, le=256)] = 64
+    min_users: Annotated[int, Field(ge=2)] = 10
+    characters: Annotated[int, Field(ge=100, le=20_000)] = 4000
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    generation: PositiveInt = 1
 
 
 class SplitCut(Section):
@@ -301,6 +367,51 @@ class Decontamination(Section):
         names = [table.name for table in self.tables]
         if len(set(names)) < len(names):
             raise ValueError("decontamination.tables: two tables have the same name")
+        return self
+
+
+class Cap(Section):
+    """The most that one value of a column may have: trained tokens, or a share of those left in the train split.
+
+    Without `values` every value of the column is capped by itself (`user_id` with `tokens`: no user has more).
+    """
+
+    column: str
+    values: tuple[str, ...] | None = None
+    tokens: Annotated[int, Field(ge=0)] | None = None
+    share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Cap:
+        if (self.tokens is None) == (self.share is None):
+            raise ValueError("give tokens or share, one of them")
+        return self
+
+
+class Weights(Section):
+    """In what proportion the values of a column share the budget; `other` is the weight of values not named."""
+
+    column: str
+    values: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
+    other: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Mixing(Section):
+    """What the train split is made of: caps in their order, then a budget of trained tokens, divided by weights.
+
+    Columns are `topic`, `language`, `origin`, `user_id`, `metadata.KEY` or any other of a conversation. What is chosen
+    follows a salted hash of the user (or duplicate group), so that users stay whole and growth changes little.
+    """
+
+    caps: tuple[Cap, ...] = ()
+    budget_tokens: PositiveInt | None = None
+    weights: Weights | None = None
+    salt: str = "finelake"
+
+    @model_validator(mode="after")
+    def _weights_divide_a_budget(self) -> Mixing:
+        if self.weights is not None and self.budget_tokens is None:
+            raise ValueError("mixing.weights divide mixing.budget_tokens: set it")
         return self
 
 
@@ -422,10 +533,25 @@ class Settings(Section):
     privacy: Privacy = Privacy()
     replies: Replies = Replies()
     origins: Origins = Origins()
+    embeddings: Embeddings = Embeddings()
     duplicates: Duplicates = Duplicates()
+    topics: Topics = Topics()
     splits: Splits = Splits()
     decontamination: Decontamination = Decontamination()
+    mixing: Mixing = Mixing()
     service: Service = Service()
     training: Training = Training()
     deployment: Deployment = Deployment()
     evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _what_is_used_is_there(self) -> Settings:
+        by_vector = self.topics.enabled and self.topics.features == "embedding"
+        if (by_vector or self.duplicates.semantic.enabled) and not self.embeddings.given:
+            raise ValueError(
+                "topics.features: embedding and duplicates.semantic need embeddings.column or embeddings.model"
+            )
+        named = [cap.column for cap in self.mixing.caps] + ([self.mixing.weights.column] if self.mixing.weights else [])
+        if "topic" in named and not self.topics.enabled:
+            raise ValueError("mixing by topic needs topics.enabled: true")
+        return self

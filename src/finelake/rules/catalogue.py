@@ -24,6 +24,8 @@ PLACES = (
     "finelake.relate.exact",
     "finelake.relate.near",
     "finelake.replies.catalogue",
+    "finelake.relate.semantic",
+    "finelake.mixing.mix",
     "finelake.splits",
     "finelake.contamination.spans",
 )

@@ -224,6 +224,44 @@ class Audit(pa.DataFrameModel):
     passed: T.BooleanType = pa.Field(nullable=True)
 
 
+class SemanticPairs(pa.DataFrameModel):
+    """One row a pair of conversations with a high cosine; with `merged` the second was merged into the first."""
+
+    first_id: T.StringType = pa.Field(nullable=True)
+    second_id: T.StringType = pa.Field(nullable=True)
+    similarity: T.DoubleType = pa.Field(nullable=True)
+    merged: T.BooleanType = pa.Field(nullable=True)
+    run_id: T.StringType = pa.Field(nullable=True)
+
+
+class Embeddings(pa.DataFrameModel):
+    """One row a text that a model has embedded: `content` is a hash of model and text, the vector has length one."""
+
+    content: T.StringType = pa.Field(nullable=True)
+    vector: T.ArrayType(T.FloatType()) = pa.Field(nullable=True)
+
+
+class Topics(pa.DataFrameModel):
+    """The topic model (see topics.store): one row a topic (`part` topic) and one a term that it knows (`part` term)."""
+
+    part: T.StringType = pa.Field(nullable=True)
+    position: T.IntegerType = pa.Field(nullable=True)
+    text: T.StringType = pa.Field(nullable=True)
+    weight: T.DoubleType = pa.Field(nullable=True)
+    size: T.LongType = pa.Field(nullable=True)
+    vector: T.ArrayType(T.FloatType()) = pa.Field(nullable=True)
+    characters: T.IntegerType = pa.Field(nullable=True)
+    config_hash: T.StringType = pa.Field(nullable=True)
+
+
+class ConversationTopics(pa.DataFrameModel):
+    """The topic of each conversation (-1: none) and its cosine similarity to the topic's centre, 0 to 1."""
+
+    conversation_id: T.StringType = pa.Field(nullable=True)
+    topic: T.IntegerType = pa.Field(nullable=True)
+    similarity: T.DoubleType = pa.Field(nullable=True)
+
+
 class Runs(pa.DataFrameModel):
     """The journal of runs (see tables.runs): one row a numbered entry, with its payload as JSON."""
 
@@ -362,6 +400,10 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ASSIGNMENTS: Assignments,
     names.CONTAMINATION: Contamination,
     names.AUDIT: Audit,
+    names.SEMANTIC_PAIRS: SemanticPairs,
+    names.EMBEDDINGS: Embeddings,
+    names.TOPICS: Topics,
+    names.CONVERSATION_TOPICS: ConversationTopics,
     names.RUNS: Runs,
     names.RUN_EVENTS: RunEvents,
     names.CHECKPOINTS: Checkpoints,

@@ -1,0 +1,1 @@
+"""Topics: what conversations are about, by clustering a bounded sample and assigning every conversation on Spark."""
