@@ -27,9 +27,11 @@ REFERENCE = "the train leaves at nine from platform four"
 GOOD, POOR, FOREIGN = "the train leaves at nine", "the train is late today", "nothing of it"
 
 
-def judged(url: str, model: str, *answers: tuple[str, str]) -> tuple[Judgement, list[Score], list[Pair], MemoryStore]:
+def judged(
+    url: str, model: str, *answers: tuple[str, str], concurrency: int = 2
+) -> tuple[Judgement, list[Score], list[Pair], MemoryStore]:
     """Have a judge compare pairs of (base, tuned) answers."""
-    evaluation = Evaluation(judge=Judge(deployment=model), concurrency=2)
+    evaluation = Evaluation(judge=Judge(deployment=model), concurrency=concurrency)
     asked, given = [], {}
     for at, (base, tuned) in enumerate(answers):
         item = Item(f"c{at}", 0, 1, f"g{at}", {"messages": [{"role": "user", "content": "When?"}]}, Reply(REFERENCE))
@@ -82,7 +84,8 @@ def test_verdicts_that_cannot_be_read_count_nothing() -> None:
 
     with chat_server(respond) as server:
         evaluation_pairs = [(POOR, GOOD), (f"{POOR} 2", f"{GOOD} 2")]
-        found, scores, _, _ = judged(server.url, "any", *evaluation_pairs)
+        # One at a time: the prepared verdicts belong to the questions in their order.
+        found, scores, _, _ = judged(server.url, "any", *evaluation_pairs, concurrency=1)
     assert (found.pairs, found.unreadable, scores) == (2, 2, [])
 
 
