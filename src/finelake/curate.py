@@ -36,7 +36,7 @@ from finelake.diversity import find_mix, find_semantic, find_topics, find_vector
 from finelake.errors import InputError
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
-from finelake.relate.documents import documents
+from finelake.relate.documents import documents, trained_tokens
 from finelake.relate.exact import exact_duplicates, follow
 from finelake.relate.near import Near, merges, near_duplicates, near_groups, near_removals
 from finelake.relate.semantic import semantic_removals
@@ -121,7 +121,7 @@ class _Run:
 
     def keep(self, frame: DataFrame) -> DataFrame:
         """Write a frame that is needed only within this run and read it back; each stays readable by its version."""
-        table = table_ref(self.settings.tables, names.GRAPH)
+        table = self.table(names.GRAPH)
         return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
 
     def write_all(self, frames: Mapping[str, DataFrame]) -> list[DataFrame]:
@@ -218,7 +218,7 @@ def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) 
     """Sign what earlier runs have not, then search; the signatures and the pairs found are written."""
     config, texts = run.settings.duplicates, _documents(candidates)
     distinct = texts if exact is None else texts.join(exact.select("conversation_id"), "conversation_id", "left_anti")
-    table = table_ref(run.settings.tables, names.SIGNATURES)
+    table = run.table(names.SIGNATURES)
     stored = read_table(run.spark, table) if table_exists(run.spark, table) else None
     signatures = run.write(names.SIGNATURES, signed(distinct, stored=stored, config=config))
     found = near_duplicates(texts, signatures, config=config, save=run.keep)
@@ -227,14 +227,7 @@ def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) 
 
 
 def _documents(candidates: DataFrame) -> DataFrame:
-    # This path into the structs reads the numbers alone; `F.transform` over the windows would read their lines too.
-    trained = F.col("windows.trained_tokens")
-    return documents(
-        candidates,
-        findings=F.size("decisions"),
-        tokens=F.aggregate(trained, F.lit(0).cast("bigint"), lambda total, tokens: total + tokens),
-        group=single_group(),
-    )
+    return documents(candidates, findings=F.size("decisions"), tokens=trained_tokens(), group=single_group())
 
 
 def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> _Run:

@@ -10,8 +10,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.config.settings import Settings
+from finelake.decide import without
 from finelake.embeddings.vectors import vectors_in, vectors_of_model
 from finelake.mixing.mix import Mixed, mix
+from finelake.relate.documents import trained_tokens
 from finelake.relate.semantic import Found, semantic_duplicates
 from finelake.tables import names
 from finelake.tables.contracts import checked
@@ -90,7 +92,7 @@ def find_semantic(
     config = lake.settings.duplicates.semantic
     if not config.enabled or vectors is None:
         return None
-    found = semantic_duplicates(_left(documents, removals), vectors, config=config, save=lake.keep)
+    found = semantic_duplicates(without(documents, removals), vectors, config=config, save=lake.keep)
     pairs = found.pairs.withColumn("run_id", F.lit(lake.run_id))
     return replace(found, pairs=lake.write(names.SEMANTIC_PAIRS, pairs))
 
@@ -118,8 +120,7 @@ def find_topics(lake: Lake, candidates: DataFrame, vectors: DataFrame | None) ->
 
 def find_mix(lake: Lake, placed: DataFrame, topics: Topical | None, removals: Sequence[DataFrame]) -> Mixed | None:
     """Mix what earlier removals leave of candidates that have their split."""
-    tokens = F.aggregate("windows.trained_tokens", F.lit(0).cast("bigint"), lambda total, more: total + more)
-    left = _left(placed.withColumn("trained_tokens", tokens), removals)
+    left = without(placed.withColumn("trained_tokens", trained_tokens()), removals)
     if topics is not None:
         left = left.join(topics.assigned.select("conversation_id", "topic"), on="conversation_id", how="left")
     mixed = mix(left, config=lake.settings.mixing)
@@ -129,12 +130,6 @@ def find_mix(lake: Lake, placed: DataFrame, topics: Topical | None, removals: Se
 def _need_vectors(settings: Settings) -> bool:
     topics = settings.topics
     return settings.duplicates.semantic.enabled or (topics.enabled and topics.features == "embedding")
-
-
-def _left(conversations: DataFrame, removals: Sequence[DataFrame]) -> DataFrame:
-    for frame in removals:
-        conversations = conversations.join(frame.select("conversation_id"), on="conversation_id", how="left_anti")
-    return conversations
 
 
 def _note(lake: Lake, name: str, table: TableRef) -> None:

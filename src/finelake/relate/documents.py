@@ -8,6 +8,12 @@ from pyspark.sql import functions as F
 from finelake.relate.labels import label_of, since_of
 
 
+def trained_tokens() -> Column:
+    """Sum the trained tokens of an annotated conversation's windows (bigint)."""
+    # This path into the structs reads the numbers alone; `F.transform` over the windows would read their lines too.
+    return F.aggregate("windows.trained_tokens", F.lit(0).cast("bigint"), lambda total, tokens: total + tokens)
+
+
 def documents(candidates: DataFrame, *, findings: Column, tokens: Column, group: Column) -> DataFrame:
     """Build documents from columns conversation_id string, first_at timestamp and compared string.
 
