@@ -16,7 +16,8 @@ from pyspark.sql import types as T
 from finelake.relate.graph_spark import Save
 from finelake.rules.catalogue import all_rules
 from finelake.splits import window_sort_key
-from finelake.tables.contracts import DQX_RESULT, MESSAGE, Annotated, Examples
+from finelake.tables.schemas.curation import Annotated, Examples
+from finelake.tables.schemas.structs import DQX_RESULT, MESSAGE
 
 KEPT, QUARANTINED, MERGED = "keep", "quarantine", "merge"
 OUTCOME_STEP = "outcome"

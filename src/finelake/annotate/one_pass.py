@@ -42,7 +42,7 @@ from finelake.privacy.redact import Privacy
 from finelake.replies.judge import Judge
 from finelake.replies.origins import human_tokens
 from finelake.rules.registry import RULES, Rule, register
-from finelake.tables.contracts import DECISION, WINDOW
+from finelake.tables.schemas.structs import DECISION, WINDOW
 from finelake.tokens.counter import TokenCounter, counter_for
 from finelake.tokens.formula import ExampleTokens
 

@@ -16,7 +16,7 @@ from finelake.conversations.order import TOO_MANY_TURNS
 from finelake.conversations.text import TEXT_INVALID_UNICODE
 from finelake.ingest import ROW_NOT_JSON
 from finelake.rules.registry import Rule, register
-from finelake.tables.contracts import DECISION
+from finelake.tables.schemas.structs import DECISION
 
 CONVERSATION_ID_MISSING = register(
     Rule(

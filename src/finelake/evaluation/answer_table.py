@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 
 from finelake.evaluation.asking import Answer
 from finelake.evaluation.replies import Reply, ToolCall
-from finelake.tables.contracts import Answers, checked
+from finelake.tables.contracts import checked
 from finelake.tables.names import ANSWERS, TableRef
 from finelake.tables.reading import read_table, table_exists
+from finelake.tables.schemas.training import Answers
 from finelake.tables.writing import append_once
 
 

@@ -8,8 +8,8 @@ from dataclasses import astuple, dataclass
 from pyspark.sql import SparkSession
 
 from finelake.evaluation.item import TEST
-from finelake.tables.contracts import Scores
 from finelake.tables.names import TableRef
+from finelake.tables.schemas.training import Scores
 from finelake.tables.writing import append_once
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from finelake.config.evaluation import Evaluation
 from finelake.config.settings import Columns, Output, Settings, Source, Tables
-from finelake.tables.contracts import Examples
 from finelake.tables.names import EXAMPLES, table_ref
+from finelake.tables.schemas.curation import Examples
 from finelake.tables.writing import overwrite
 
 if TYPE_CHECKING:

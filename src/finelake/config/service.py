@@ -1,0 +1,68 @@
+"""The fine-tuning service, the job, and the deployments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from finelake.config.privacy import SecretRef
+from finelake.config.section import PositiveInt, Section
+
+
+class Service(Section):
+    """The fine-tuning service. Without `api_key`, Entra ID signs in (azure-identity's default chain).
+
+    `resource_manager` is ARM's address; a loopback address may be plain http and then takes
+    `resource_manager_token` instead of Entra.
+    """
+
+    kind: Literal["azure", "openai"] = "azure"
+    endpoint: str | None = None
+    api: Literal["v1", "dated"] = "v1"
+    api_version: str = "2025-04-01-preview"
+    api_key: SecretRef | None = None
+    subscription_id: str | None = None
+    resource_group: str | None = None
+    account: str | None = None
+    resource_manager: str = "https://management.azure.com"
+    resource_manager_token: SecretRef | None = None
+
+
+class Training(Section):
+    """The fine-tuning job. Ranges: OpenAI's API specification; suffix: Azure's (at most 40 characters).
+
+    The same data and settings never make a second job; counting `attempt` up asks for another one all the same.
+    After `deadline_hours` of watching the job is left, paused or cancelled, as `at_deadline` says. Files above
+    `parts_above_megabytes` (of 2^20 bytes) travel in parts of `part_megabytes`. With `import_from`, a secret that
+    holds the signed address of a folder with the published files, the service fetches them itself. A driver that has
+    not written for `lease_seconds` is taken for dead.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=50)] | Literal["auto"] = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
+    learning_rate_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    suffix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    attempt: PositiveInt = 1
+    training_type: Literal["standard", "globalStandard", "developerTier"] = "globalStandard"
+    poll_seconds: Annotated[float, Field(gt=0)] = 10.0
+    deadline_hours: Annotated[float, Field(gt=0)] = 24.0
+    at_deadline: Literal["leave", "pause", "cancel"] = "leave"
+    parts_above_megabytes: PositiveInt = 100
+    part_megabytes: Annotated[int, Field(ge=1, le=64)] = 32
+    import_from: SecretRef | None = None
+    lease_seconds: Annotated[float, Field(ge=1)] = 600.0
+
+
+class Deployment(Section):
+    """Deployments of the tuned and the base model; capacity in thousands of tokens a minute."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
+    sku: Literal["Standard", "GlobalStandard", "DeveloperTier", "DataZoneStandard", "ProvisionedManaged"] = (
+        "DeveloperTier"
+    )
+    capacity: PositiveInt = 50
+    base_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
+    base_sku: Literal["Standard", "GlobalStandard", "DataZoneStandard", "ProvisionedManaged"] = "GlobalStandard"
+    ready_timeout_seconds: Annotated[float, Field(gt=0)] = 1800.0

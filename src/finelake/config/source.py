@@ -1,0 +1,98 @@
+"""Where raw rows are read, and where finelake keeps its tables and files."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from finelake.config.section import Section
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+_NAME_PART = r"[A-Za-z_][A-Za-z0-9_]*"
+_TABLE_NAME = re.compile(rf"\A{_NAME_PART}(\.{_NAME_PART}){{0,2}}\Z")
+_NAME_PREFIX = re.compile(rf"\A({_NAME_PART})?\Z")
+
+
+def is_path(reference: str) -> bool:
+    """Tell a Delta folder (`/Volumes/...`, `abfss://...`, `./tables/x`) from a catalog name (`a.b.c`)."""
+    return "/" in reference or "\\" in reference
+
+
+class Columns(Section):
+    """Names of the raw table's columns; None means the table has no such column."""
+
+    conversation_id: str = "conversation_id"
+    turn_index: str | None = None
+    sent_at: str | None = None
+    author: str = "author"
+    text: str = "text"
+    tool_calls: str | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+    weight: str | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    origin: str | None = None
+    language: str | None = None
+    metadata: tuple[str, ...] = ()
+    messages: str = "messages"
+    tools: str | None = None
+
+
+class ToolCallFields(Section):
+    """Field names inside the tool-call column, for tables that do not use OpenAI's form."""
+
+    id: str = "id"
+    name: str = "name"
+    arguments: str = "arguments"
+    results: str = "results"
+
+
+class Source(Section):
+    """Where the raw rows are and what their columns mean."""
+
+    table: str
+    version: Annotated[int, Field(ge=0)] | None = None
+    layout: Literal["turns", "conversations"] = "turns"
+    columns: Columns = Columns()
+    roles: dict[str, Role] = Field(
+        default={"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}, min_length=1
+    )
+    tool_call_fields: ToolCallFields = ToolCallFields()
+
+    @model_validator(mode="after")
+    def _an_order_is_mapped(self) -> Source:
+        if self.layout == "turns" and self.columns.turn_index is None and self.columns.sent_at is None:
+            raise ValueError("map columns.turn_index or columns.sent_at: turns need an order")
+        authors: dict[str, str] = {}
+        for author, role in self.roles.items():
+            if authors.setdefault(author.strip().lower(), role) != role:
+                raise ValueError(f"roles gives {author!r} two roles: letter case and outer spaces do not count")
+        if not is_path(self.table) and not _TABLE_NAME.match(self.table):
+            raise ValueError("table must be a name of one to three parts (catalog.schema.table) or a folder")
+        return self
+
+
+class Tables(Section):
+    """Where finelake keeps its own tables: a folder, or `catalog.schema`."""
+
+    location: str = ".finelake/tables"
+    prefix: str = ""
+
+    @model_validator(mode="after")
+    def _names_are_safe(self) -> Tables:
+        if not is_path(self.location) and not _TABLE_NAME.match(self.location):
+            raise ValueError("location must be a folder or catalog.schema")
+        if not _NAME_PREFIX.match(self.prefix):
+            raise ValueError("prefix may hold letters, digits and underscores")
+        return self
+
+
+class Output(Section):
+    """The folder (local or under /Volumes) for JSONL files, manifest and reports."""
+
+    folder: str = ".finelake/output"
+    byte_order_mark: bool = False

@@ -1,0 +1,1 @@
+"""The columns of every Delta table, a module for each family of tables."""
