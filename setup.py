@@ -102,6 +102,7 @@ setup(
         "console_scripts": [
             "finelake = finelake.cli:main",
             "curate = finelake.jobs.curate:main",
+            "plan = finelake.jobs.plan:main",
             "train = finelake.jobs.train:main",
             "evaluate = finelake.jobs.evaluate:main",
         ]

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 def start(task: str, arguments: Sequence[str] | None) -> tuple[SparkSession, Settings]:
     """Read a task's arguments and give its session and settings; raises ConfigError on any mistake in them."""
+    settings = settings_of(task, arguments)
+    return spark_session(settings.session, app_name=f"finelake {task}"), settings
+
+
+def settings_of(task: str, arguments: Sequence[str] | None) -> Settings:
+    """Read a task's arguments and give its settings, for tasks without Spark; raises ConfigError on any mistake."""
     parser = argparse.ArgumentParser(prog=task)
     parser.add_argument("--config", type=Path, required=True, help="configuration file, absolute on a cluster")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = load_settings(given.config, overrides=given.set)
-    return spark_session(settings.session, app_name=f"finelake {task}"), settings
+    return load_settings(given.config, overrides=given.set)

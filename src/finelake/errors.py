@@ -57,3 +57,9 @@ class LeakageError(FinelakeError):
     """Raised when the audit of the splits finds something that is in two of them."""
 
     exit_code = 9
+
+
+class PlanRefusedError(FinelakeError):
+    """Raised before anything is spent when the plan of a job breaches a limit, or its data are known to fail."""
+
+    exit_code = 12

@@ -1,7 +1,8 @@
 """The commands. Each reads settings, gets a session, makes one call and renders what came of it.
 
 Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
-5 service; 6 environment; 7 balance; 8 another driver works on the run; 9 leakage between splits; 10 hold; 11 reject.
+5 service; 6 environment; 7 balance; 8 another driver works on the run; 9 leakage between splits; 10 hold; 11 reject;
+12 refused by the plan.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import click
 from finelake import __version__
 from finelake.cli import render
 from finelake.cli.context import Context, configured
+from finelake.errors import PlanRefusedError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +44,18 @@ def ingest(context: Context, files: str, file_format: Any) -> None:
 def curate(context: Context) -> None:
     """Curate the raw table: conversations, examples, splits, ledger, published files."""
     context.show_curation(context.curate())
+
+
+@commands.command()
+@configured
+def plan(context: Context) -> None:
+    """Say before spending what training will come to; refuse what breaches a limit or is known to fail."""
+    from finelake.training.plan.run import plan_job
+    from finelake.training.plan.view import plan_view
+
+    made = plan_job(context.settings)
+    context.show(plan_view(made), {"plan": made.as_dict()})
+    context.exit(PlanRefusedError.exit_code if made.breaches else 0)
 
 
 @commands.command()

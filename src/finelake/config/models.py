@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from finelake.config.planning import Method, PlanningFacts
 from finelake.errors import ConfigError
 
 Encoding = Literal["o200k_base", "cl100k_base", "o200k_harmony"]
-Method = Literal["supervised", "dpo", "reinforcement"]
 TrainingType = Literal["standard", "dataZone", "globalStandard", "developerTier"]
 Sku = Literal["Standard", "GlobalStandard", "DeveloperTier", "DataZoneStandard", "ProvisionedManaged"]
 
@@ -160,6 +160,7 @@ class ModelCatalogue(_Entry):
     hosting_per_hour: dict[Sku, Price] = Field(default_factory=dict)
     developer_training_share: Annotated[float, Field(gt=0, le=1)] | None = None
     limits: ServiceLimits
+    planning: PlanningFacts = PlanningFacts()
 
     @model_validator(mode="after")
     def _names_and_sources_hold(self) -> ModelCatalogue:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from finelake.config.planning import Method
 from finelake.config.privacy import SecretRef
 from finelake.config.section import PositiveInt, Section
 
@@ -39,6 +40,7 @@ class Training(Section):
     not written for `lease_seconds` is taken for dead.
     """
 
+    method: Method = "supervised"
     epochs: Annotated[int, Field(ge=1, le=50)] | Literal["auto"] = "auto"
     batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     learning_rate_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"

@@ -14,6 +14,7 @@ from finelake.config.duplicates import Duplicates, Semantic
 from finelake.config.evaluation import Evaluation
 from finelake.config.examples import Checks, Conversations, Examples, SystemPrompt, Tokens, Tools
 from finelake.config.mixing import Cap, Mixing, Weights
+from finelake.config.planning import Plan
 from finelake.config.privacy import Privacy, SecretRef
 from finelake.config.replies import Origins, Replies
 from finelake.config.section import Section
@@ -38,6 +39,7 @@ __all__ = [
     "Mixing",
     "Origins",
     "Output",
+    "Plan",
     "Privacy",
     "Replies",
     "SecretRef",
@@ -88,6 +90,7 @@ class Settings(Section):
     service: Service = Service()
     training: Training = Training()
     deployment: Deployment = Deployment()
+    plan: Plan = Plan()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")

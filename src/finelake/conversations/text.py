@@ -39,7 +39,7 @@ _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 _INVISIBLE = _ZERO_WIDTH + " \t\n\r\xa0"
 _find_control = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]").search
 _find_surrogate = re.compile("[\ud800-\udfff]").search
-_find_special = re.compile(r"<\|[A-Za-z0-9_-]{1,64}\|>").search
+find_special_token = re.compile(r"<\|[A-Za-z0-9_-]{1,64}\|>").search
 
 
 def is_blank(text: str) -> bool:
@@ -77,7 +77,7 @@ def _scan(text: str, position: int, found: dict[str, list[int]]) -> str:
     """Note the text's rules by position and return the control character found, as U+0000 ("" for none)."""
     if _find_surrogate(text):
         found.setdefault(TEXT_INVALID_UNICODE.code, []).append(position)
-    if "<|" in text and _find_special(text):
+    if "<|" in text and find_special_token(text):
         found.setdefault(TEXT_SPECIAL_TOKEN.code, []).append(position)
     control = _find_control(text)
     if not control:

@@ -14,7 +14,10 @@ Manner = Literal["fair", "first"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:
-    """One base model; both context limits are in tokens. `judge` is set for the judges, which cannot be tuned."""
+    """One base model; both context limits are in tokens. `judge` is set for the judges, which cannot be tuned.
+
+    `training_until` and `answers_until` are days that no rehearsal reaches.
+    """
 
     id: str
     alias: str
@@ -24,6 +27,8 @@ class BaseModel:
     learning_rate_multiplier: float
     encoding: str = "o200k_base"
     judge: Manner | None = None
+    training_until: str = "2099-12-31"
+    answers_until: str = "2099-12-31"
 
 
 def _model(alias: str, version: str, *, training: int, context: int, rate: float) -> BaseModel:

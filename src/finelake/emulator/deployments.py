@@ -10,6 +10,7 @@ import re
 import sqlite3
 from dataclasses import dataclass
 
+from finelake.emulator.catalogue import BASE_MODELS
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError, not_found
 from finelake.emulator.options import EmulatorOptions
@@ -28,6 +29,7 @@ _SKUS = {
     "developer": DEVELOPER,
     "provisionedmanaged": "ProvisionedManaged",
 }
+SKUS = tuple(sorted(set(_SKUS.values())))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}")
 _BUSY = "Another operation is being performed on the parent resource '{account}'. Please try again later."
 
@@ -50,6 +52,15 @@ class Deployment:
     ready_at: float
     used_at: float
     deleting_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A quota: its name, what is used and the limit, in thousands of tokens a minute."""
+
+    name: str
+    used: int
+    limit: int
 
 
 class DeploymentService:
@@ -109,6 +120,20 @@ class DeploymentService:
         if age >= self._options.deployment_seconds:
             return "Succeeded"
         return "Accepted" if age < self._options.deployment_seconds / 4 else "Creating"
+
+    def usages(self) -> list[Usage]:
+        """Return the quota of each pair of SKU and base model, for tuned and for base models: they share it here."""
+        found = self._all()
+        pairs = [(sku, model.alias) for sku in SKUS for model in BASE_MODELS]
+        return [
+            Usage(
+                usage_name(sku, alias, tuned=tuned),
+                sum(one.capacity for one in found if (one.sku, one.base_model) == (sku, alias)),
+                self._options.quota,
+            )
+            for sku, alias in pairs
+            for tuned in (False, True)
+        ]
 
     def serving(self, name: str) -> Deployment:
         """Return the deployment that answers under a name and note its use; 404 while none is ready."""
@@ -209,6 +234,11 @@ class DeploymentService:
                 " changed_at = ?, ready_at = ?, used_at = ? WHERE seq = ?",
                 (*values, old.seq),
             )
+
+
+def usage_name(sku: str, alias: str, *, tuned: bool) -> str:
+    """Name a quota as ARM does: gpt-4.1 loses its hyphen there, and tuned models have a quota of their own."""
+    return f"OpenAI.{sku}.{alias.replace('gpt-4.1', 'gpt4.1')}" + ("-finetune" if tuned else "")
 
 
 def not_found_deployment(name: str) -> ApiError:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from finelake.emulator.deployments import Deployment
+from finelake.emulator.catalogue import BASE_MODELS, BaseModel
+from finelake.emulator.deployments import SKUS, Deployment, Usage, usage_name
 from finelake.emulator.errors import ApiError
 from finelake.emulator.security import Body
 from finelake.emulator.services import Services
@@ -20,6 +21,7 @@ _ACCOUNT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/
 _OPERATION = (
     f"/subscriptions/{{subscription}}/providers/{_PROVIDER}/locations/{{location}}/operationResults/{{operation}}"
 )
+_USAGES = f"/subscriptions/{{subscription}}/providers/{_PROVIDER}/locations/{{location}}/usages"
 # Pollers take a Retry-After of 0 for none and wait 30 seconds, so the shortest that helps is 1.
 _SOON = {"Retry-After": "1"}
 
@@ -32,6 +34,8 @@ class ArmRoutes:
         self.router = APIRouter()
         add = self.router.add_api_route
         add(_ACCOUNT, self.account, methods=["GET"])
+        add(_ACCOUNT + "/models", self.models, methods=["GET"])
+        add(_USAGES, self.usages, methods=["GET"])
         add(_ACCOUNT + "/deployments", self.every, methods=["GET"])
         add(_ACCOUNT + "/deployments/{name}", self.put, methods=["PUT"])
         add(_ACCOUNT + "/deployments/{name}", self.get, methods=["GET"])
@@ -56,6 +60,16 @@ class ArmRoutes:
             },
         }
         return JSONResponse(view)
+
+    def models(self) -> Response:
+        """List the models that an account may use, with their last days."""
+        return JSONResponse({"value": [_model_view(model) for model in BASE_MODELS]})
+
+    def usages(self, location: str) -> Response:
+        """List the quotas of the subscription; there is one region, and each tuned kind has the quota of its base."""
+        if location.lower() != _LOCATION:
+            return JSONResponse({"value": []})
+        return JSONResponse({"value": [_usage_view(one) for one in self._services.deployments.usages()]})
 
     def every(self, subscription: str, group: str, account: str) -> Response:
         """List the deployments of an account."""
@@ -115,6 +129,25 @@ class ArmRoutes:
             },
             "etag": hashlib.sha256(f"{deployment}{state}".encode()).hexdigest()[:32],
         }
+
+
+def _model_view(model: BaseModel) -> Json:
+    return {
+        "format": "OpenAI",
+        "name": model.alias,
+        "version": model.version,
+        "lifecycleStatus": "GenerallyAvailable",
+        "deprecation": {
+            "fineTune": f"{model.training_until}T00:00:00Z",
+            "inference": f"{model.answers_until}T00:00:00Z",
+        },
+        "skus": [{"name": sku, "usageName": usage_name(sku, model.alias, tuned=False)} for sku in SKUS],
+    }
+
+
+def _usage_view(usage: Usage) -> Json:
+    name = {"value": usage.name, "localizedValue": f"Tokens Per Minute (thousands) - {usage.name}"}
+    return {"name": name, "currentValue": usage.used, "limit": usage.limit, "unit": "Count"}
 
 
 def _account_path(subscription: str, group: str, account: str) -> str:

@@ -43,7 +43,7 @@ def training_cost(
 
 
 def _training_price(kind: str, billed: int, model: ModelInfo, catalogue: ModelCatalogue) -> TrainingPrice:
-    price, share = _price(kind, model, catalogue)
+    price, share = price_of(kind, model, catalogue)
     if price is None:
         return TrainingPrice(
             training_type=kind, million_tokens=None, amount=None, currency="USD", basis="no source gives it", as_of=""
@@ -60,7 +60,7 @@ def _training_price(kind: str, billed: int, model: ModelInfo, catalogue: ModelCa
     )
 
 
-def _price(kind: str, model: ModelInfo, catalogue: ModelCatalogue) -> tuple[Price | None, float]:
+def price_of(kind: str, model: ModelInfo, catalogue: ModelCatalogue) -> tuple[Price | None, float]:
     """Give the price of a million tokens and the share of it to pay; developerTier is a share of globalStandard."""
     prices = model.prices.training_per_million_tokens
     for known, price in prices.items():

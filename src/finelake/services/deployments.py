@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 from azure.core.exceptions import (
@@ -17,7 +18,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
-from azure.mgmt.cognitiveservices.models import Deployment, DeploymentModel, DeploymentProperties, Sku
+from azure.mgmt.cognitiveservices.models import AccountModel, Deployment, DeploymentModel, DeploymentProperties, Sku
 
 from finelake.config.settings import Service
 from finelake.errors import ConfigError, ServiceError
@@ -25,6 +26,7 @@ from finelake.services.contact import PassingError, UnreadableError
 from finelake.services.credentials import place_of, resource_manager_credential, sign_in_problem
 from finelake.services.deployed import BusyError, Deployed, QuotaError, Target, UnreachedError
 from finelake.services.identity import checked_address, is_loopback
+from finelake.services.offers import Offer, Quota
 from finelake.services.waits import retry_after
 
 _PUBLIC_CLOUD = "https://management.azure.com"
@@ -77,6 +79,26 @@ class Deployments:
         with self._explained("listing deployments"):
             found = list(self._client.deployments.list(self._group, self._account, **self._options))
             return [_deployed(one, str(one.name)) for one in found]
+
+    def location(self) -> str:
+        """Give the account's region, as in `swedencentral`."""
+        with self._explained("looking at the account"):
+            found = self._client.accounts.get(self._group, self._account, **self._options)
+            return str(found.location).replace(" ", "").lower()
+
+    def quotas(self, location: str) -> tuple[Quota, ...]:
+        """Give the subscription's quotas in a region; ServiceError where the identity may not read them."""
+        with self._explained("reading the quotas"):
+            found = self._client.usages.list(location, **self._options)
+            return tuple(
+                Quota(str(one.name.value), float(one.current_value or 0), float(one.limit or 0)) for one in found
+            )
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Give the models that the account may use."""
+        with self._explained("listing the models of the account"):
+            found = self._client.accounts.list_models(self._group, self._account, **self._options)
+            return tuple(_offer(one) for one in found)
 
     def put(self, target: Target) -> None:
         """Ask for a deployment; it is made, or changed, after this returns.
@@ -216,6 +238,25 @@ def _deployed(found: Deployment, name: str) -> Deployed:
         capacity=(sku.capacity if sku is not None else None) or 0,
         created_at=getattr(system, "created_at", None),
     )
+
+
+def _offer(found: AccountModel) -> Offer:
+    ends = found.deprecation
+    return Offer(
+        name=str(found.name or ""),
+        version=str(found.version or ""),
+        status=str(found.lifecycle_status or ""),
+        training_until=_day(getattr(ends, "fine_tune", None)),
+        inference_until=_day(getattr(ends, "inference", None)),
+        skus=tuple(str(sku.name) for sku in found.skus or ()),
+    )
+
+
+def _day(text: object) -> date | None:
+    try:
+        return date.fromisoformat(str(text)[:10])
+    except ValueError:
+        return None
 
 
 def _retry_after(error: HttpResponseError) -> float | None:

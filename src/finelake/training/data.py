@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
+from finelake.config.planning import Method
 from finelake.errors import InputError
 from finelake.files import sha256_of
 from finelake.publish import MANIFEST, read_manifest
@@ -27,12 +28,13 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The published files of one curation, and the model that their tokens were counted for."""
+    """The published files of one curation, the model that their tokens were counted for, and the method of training."""
 
     model: str
     train: DataFile
     validation: DataFile
     test: DataFile
+    method: Method = "supervised"
 
 
 def read_training_data(folder: Path) -> TrainingData:
@@ -48,12 +50,12 @@ def read_training_data(folder: Path) -> TrainingData:
         )
     try:
         files = {split: _file(folder, split, manifest["files"][split]) for split in ("train", "validation", "test")}
-        model = str(manifest["model"])
+        model, method = str(manifest["model"]), _method(manifest.get("method", "supervised"))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / MANIFEST} lacks or garbles {error}. {_CURATE} to write it anew.") from None
     for file in files.values():
         _verify(file)
-    return TrainingData(model=model, **files)
+    return TrainingData(model=model, method=method, **files)
 
 
 def _file(folder: Path, split: str, entry: dict[str, Any]) -> DataFile:
@@ -65,6 +67,13 @@ def _file(folder: Path, split: str, entry: dict[str, Any]) -> DataFile:
         examples=int(entry["examples"]),
         tokens=int(entry["tokens"]),
     )
+
+
+def _method(name: object) -> Method:
+    for method in get_args(Method):
+        if method == name:
+            return cast(Method, method)
+    raise ValueError(f"method {name!r}")
 
 
 def _verify(file: DataFile) -> None:

@@ -18,13 +18,13 @@ from finelake.tables import names
 from finelake.tables.names import table_ref
 from finelake.tables.runs import DeltaJournal
 from finelake.training import identity
-from finelake.training.check import check_data, check_model
 from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
 from finelake.training.effects.deployment import SUCCEEDED
 from finelake.training.effects.log import EffectLog
 from finelake.training.effects.upload import UploadPlan
 from finelake.training.outcome import TrainingOutcome
+from finelake.training.plan.run import plan_first
 from finelake.training.progress import Progress
 from finelake.training.steps import (
     BASE,
@@ -57,13 +57,12 @@ def train(
 
     A finished run returns its outcome; a deployment that expired since is made again. Ctrl-C leaves the remote job
     running. `take_over` takes the run from a driver that seems to be alive. Raises ConfigError, InputError and
-    ServiceError with place and remedy, RunBusyError when another driver works on the run.
+    ServiceError with place and remedy, PlanRefusedError when the plan is refused before anything is spent, RunBusyError
+    when another driver works on the run.
     """
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     model = catalogue.find(settings.model)
     data = read_training_data(Path(settings.output.folder))
-    check_model(data, settings=settings, model=model, counted_for=catalogue.find(data.model))
-    check_data(data, settings=settings, limits=catalogue.limits)
     run, runs = identity.run_id(data, settings=settings, model=model), table_ref(settings.tables, names.RUNS)
     clock, lease_seconds = clock or Clock(), settings.training.lease_seconds
 
@@ -76,7 +75,7 @@ def train(
             service=service,
             data=data,
             model=model,
-            longest_suffix=catalogue.limits.max_suffix_chars,
+            catalogue=catalogue,
             uploads=UploadPlan.of(settings.training),
             log=log(run),
             file_log=lambda file: log(identity.file_journal(settings, file)),
@@ -104,6 +103,8 @@ def drive(context: RunContext, *, take_over: bool = False) -> TrainingOutcome:
 
 
 def _go_on(context: RunContext) -> None:
+    if context.log.attempts(JOB) == 0:
+        plan_first(context)
     for step in STEPS:
         if context.log.result(step.name) is not None:
             context.progress.finished(step.name, f"{summary(step.name, context.recorded(step.name))} (earlier)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from typing import Any
 
 from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
@@ -26,6 +27,10 @@ _NOT_IN_IDENTITY = {
 }
 
 
+# Settings that came later: left at their default, they leave the ids of earlier runs as they were.
+_LATER = {"method": "supervised"}
+
+
 def run_id(data: TrainingData, *, settings: Settings, model: ModelInfo) -> str:
     """Give 16 hex digits that stand for the data, the model, the training settings and the resource.
 
@@ -36,10 +41,15 @@ def run_id(data: TrainingData, *, settings: Settings, model: ModelInfo) -> str:
         "model": model.id if settings.model in {model.id, *model.aliases} else settings.model,
         "project": settings.project,
         "service": service_identity(settings.service),
-        "training": settings.training.model_dump(mode="json", exclude=_NOT_IN_IDENTITY),
+        "training": _chosen(settings),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_RUN_ID_DIGITS]
+
+
+def _chosen(settings: Settings) -> dict[str, Any]:
+    chosen = settings.training.model_dump(mode="json", exclude=_NOT_IN_IDENTITY)
+    return {name: value for name, value in chosen.items() if name not in _LATER or value != _LATER[name]}
 
 
 def job_suffix(settings: Settings, *, run: str, longest: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from openai.types.fine_tuning import FineTuningJob
 
-from finelake.config.models import ModelInfo
+from finelake.config.models import ModelCatalogue, ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError
 from finelake.services.base import FineTuningService
@@ -46,7 +46,7 @@ class RunContext:
     service: FineTuningService
     data: TrainingData
     model: ModelInfo
-    longest_suffix: int
+    catalogue: ModelCatalogue
     uploads: UploadPlan
     log: EffectLog
     file_log: Callable[[DataFile], EffectLog]
@@ -107,7 +107,7 @@ def create_job(context: RunContext) -> Record:
         training_file=files["train"],
         validation_file=files["validation"],
         run=context.log.run_id,
-        suffix=identity.job_suffix(settings, run=context.log.run_id, longest=context.longest_suffix),
+        suffix=identity.job_suffix(settings, run=context.log.run_id, longest=context.catalogue.limits.max_suffix_chars),
         seed=settings.training.seed,
         body=context.service.job_body(settings.training),
     )

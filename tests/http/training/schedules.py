@@ -26,21 +26,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.http.training.file_journal import FileJournal, Moments
+from tests.http.training.file_journal import Moments
 from tests.http.training.setting import KEY, KEY_VARIABLE, Service, publish_examples, running_service, settings_for
+from tests.http.training.sparkless import drive_without_spark
 
-from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError, RunBusyError, ServiceError
 from finelake.services.connect import connect
-from finelake.training import identity
 from finelake.training.clock import Clock
-from finelake.training.data import DataFile, read_training_data
-from finelake.training.driver import drive
-from finelake.training.effects.log import EffectLog
 from finelake.training.effects.upload import UploadPlan
-from finelake.training.progress import Progress
-from finelake.training.steps import RunContext
 
 MOST_STARTS = 20
 SPEED = 200.0
@@ -267,44 +261,10 @@ def _note(folder: Path, text: str) -> None:
         out.write(f"{os.getpid()}: {text}\n")
 
 
-class _Forgetful:
-    """Keeps nothing of what a job told: telemetry is Delta's affair."""
-
-    def record_events(self, events: object, results: object) -> None:
-        """Take events."""
-
-    def record_checkpoints(self, checkpoints: object) -> None:
-        """Take checkpoints."""
-
-
 def _drive(settings: Settings, folder: Path, moments: tuple[int, str] | None) -> None:
-    catalogue = load_catalogue(None)
-    model = catalogue.find(settings.model)
-    data = read_training_data(Path(settings.output.folder))
-    moment = Moments(moments)
     clock = Clock(now=lambda: time.monotonic() * SPEED, sleep=lambda seconds: time.sleep(seconds / SPEED))
-
-    def log(run: str) -> EffectLog:
-        return EffectLog(FileJournal(folder, run_id=run, moment=moment), clock=clock, lease_seconds=600.0)
-
-    def file_log(file: DataFile) -> EffectLog:
-        return log(identity.file_journal(settings, file))
-
-    with connect(settings.service) as service:
-        context = RunContext(
-            settings=settings,
-            service=service,
-            data=data,
-            model=model,
-            longest_suffix=catalogue.limits.max_suffix_chars,
-            uploads=UploadPlan(parts_above=0 if settings.project == "parts" else 2**20, part_bytes=400),
-            log=log(identity.run_id(data, settings=settings, model=model)),
-            file_log=file_log,
-            telemetry=lambda _job: _Forgetful(),
-            clock=clock,
-            progress=Progress(),
-        )
-        drive(context)
+    uploads = UploadPlan(parts_above=0 if settings.project == "parts" else 2**20, part_bytes=400)
+    drive_without_spark(settings, folder, moment=Moments(moments), clock=clock, uploads=uploads)
 
 
 @contextmanager

@@ -74,12 +74,18 @@ def _address(ready: Path, process: subprocess.Popen[bytes]) -> str:
 
 def publish_examples(folder: Path, *, train: int = 24, validation: int = 12, test: int = 6, salt: str = "") -> None:
     """Write published files of a small shop's conversations, with their manifest."""
+    counts = {"train": train, "validation": validation, "test": test}
+    publish_lines(folder, {split: [_line(split, at, salt) for at in range(n)] for split, n in counts.items()})
+
+
+def publish_lines(folder: Path, lines: dict[str, list[str]], *, model: str = MODEL, **manifest: object) -> None:
+    """Write published files of these lines, with a manifest that says 40 tokens a line."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
-    for split, count in {"train": train, "validation": validation, "test": test}.items():
-        lines = [_line(split, at, salt) for at in range(count)]
-        content = "".join(f"{line}\n" for line in lines).encode()
+    for split, of_split in lines.items():
+        content = "".join(f"{line}\n" for line in of_split).encode()
         (folder / f"{split}.jsonl").write_bytes(content)
+        count = len(of_split)
         files[split] = {
             "file": f"{split}.jsonl",
             "bytes": len(content),
@@ -88,8 +94,8 @@ def publish_examples(folder: Path, *, train: int = 24, validation: int = 12, tes
             "tokens": 40 * count,
             "trained_tokens": 20 * count,
         }
-    manifest = {"model": MODEL, "encoding": "o200k_base", "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    text = json.dumps({"model": model, "encoding": "o200k_base", "files": files, **manifest})
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def _line(split: str, at: int, salt: str) -> str:

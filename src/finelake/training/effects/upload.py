@@ -166,14 +166,15 @@ def _post(service: FineTuningService, file: DataFile, name: str) -> FileObject:
         )
 
 
+def holds(known: FileObject, file: DataFile) -> bool:
+    """Tell whether a file at the service has this content, by the hash in its name and its size, and can be used."""
+    size = getattr(known, "bytes", None)
+    name, status = str(getattr(known, "filename", "")), str(getattr(known, "status", ""))
+    return name.endswith(f"-{file.sha256[:16]}.jsonl") and size in {None, 0, file.bytes} and status not in _UNUSABLE
+
+
 def _find(service: FineTuningService, file: DataFile) -> FileObject | None:
-    ending = f"-{file.sha256[:16]}.jsonl"
-    for known in service.files():
-        size = getattr(known, "bytes", None)
-        name, status = str(getattr(known, "filename", "")), str(getattr(known, "status", ""))
-        if name.endswith(ending) and size in {None, 0, file.bytes} and status not in _UNUSABLE:
-            return known
-    return None
+    return next((known for known in service.files() if holds(known, file)), None)
 
 
 def _wait_until_processed(service: FineTuningService, file_id: str, *, file: DataFile, patience: Patience) -> None:
