@@ -37,6 +37,7 @@ REQUIREMENTS = [
     "tiktoken>=0.12",
     "toktok-rs>=0.3",
     "typeguard>=4,<4.4.3",  # pandera brings it; later ones ask for a newer typing-extensions than those runtimes pin
+    "uniplot>=0.16",
 ]
 
 EMULATOR = ["fastapi>=0.115", "python-multipart>=0.0.12", "uvicorn>=0.32"]

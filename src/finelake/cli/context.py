@@ -62,11 +62,10 @@ class Context:
 
     def train(self, *, take_over: bool = False) -> TrainingOutcome:
         """Train and deploy, with a live display on a terminal and log lines elsewhere."""
-        from finelake.training.display import LogProgress, TerminalProgress
+        from finelake.training.display.choice import progress_for
         from finelake.training.driver import train
 
-        terminal = self.console.is_terminal and not self.as_json
-        with TerminalProgress(self.console) if terminal else LogProgress() as progress:
+        with progress_for(self.console, live=not self.as_json) as progress:
             return train(self.spark, self.settings, progress=progress, take_over=take_over)
 
     def control(self, control: Control, job: str | None) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from finelake.config.planning import Method
 from finelake.config.privacy import SecretRef
+from finelake.config.early_stop import EarlyStop
 from finelake.config.section import PositiveInt, Section
 
 
@@ -37,7 +38,7 @@ class Training(Section):
     After `deadline_hours` of watching the job is left, paused or cancelled, as `at_deadline` says. Files above
     `parts_above_megabytes` (of 2^20 bytes) travel in parts of `part_megabytes`. With `import_from`, a secret that
     holds the signed address of a folder with the published files, the service fetches them itself. A driver that has
-    not written for `lease_seconds` is taken for dead.
+    not written for `lease_seconds` is taken for dead. `early_stop` ends a job that no longer learns.
     """
 
     method: Method = "supervised"
@@ -55,16 +56,22 @@ class Training(Section):
     part_megabytes: Annotated[int, Field(ge=1, le=64)] = 32
     import_from: SecretRef | None = None
     lease_seconds: Annotated[float, Field(ge=1)] = 600.0
+    early_stop: EarlyStop | None = None
 
 
 class Deployment(Section):
-    """Deployments of the tuned and the base model; capacity in thousands of tokens a minute."""
+    """Deployments of the tuned and the base model; capacity in thousands of tokens a minute.
+
+    `checkpoint` is the one of the tuned model's that is deployed: the last, or the one with the lowest validation loss
+    among those that the service keeps. These deployments are for evaluation; section `promotion` is for use.
+    """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
     sku: Literal["Standard", "GlobalStandard", "DeveloperTier", "DataZoneStandard", "ProvisionedManaged"] = (
         "DeveloperTier"
     )
     capacity: PositiveInt = 50
+    checkpoint: Literal["last", "best"] = "last"
     base_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,64}$")] | None = None
     base_sku: Literal["Standard", "GlobalStandard", "DataZoneStandard", "ProvisionedManaged"] = "GlobalStandard"
     ready_timeout_seconds: Annotated[float, Field(gt=0)] = 1800.0

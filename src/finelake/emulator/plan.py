@@ -6,13 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MAX_BATCH = 256
 REPORT_EVERY = 10
-
-
-def auto_batch_size(examples: int) -> int:
-    """Choose the batch size: 0.2 % of the examples, from 1 to 256 (Azure's portal text)."""
-    return max(1, min(MAX_BATCH, int(examples * 0.002)))
 
 
 @dataclass(frozen=True, slots=True)

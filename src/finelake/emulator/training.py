@@ -21,12 +21,12 @@ from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.learner import NgramModel, Score
 from finelake.emulator.metrics import StepMetrics, metrics_of, results_csv
 from finelake.emulator.narration import end_events, start_events, step_event
-from finelake.emulator.plan import REPORT_EVERY, auto_batch_size
+from finelake.emulator.plan import REPORT_EVERY
 from finelake.emulator.registry import ModelRegistry
 from finelake.emulator.state import Store
 from finelake.emulator.tokens import Stream, count_example, encoder, stream
 from finelake.emulator.wire import Json, new_id
-from finelake.training.epochs import auto_epochs
+from finelake.training.epochs import auto_batch_size, auto_epochs
 
 logger = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from finelake.tables.runs import DeltaJournal
 from finelake.training import identity
 from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
+from finelake.training.diagnosis.finding import Finding
 from finelake.training.effects.deployment import SUCCEEDED
 from finelake.training.effects.log import EffectLog
 from finelake.training.effects.upload import UploadPlan
@@ -35,9 +36,11 @@ from finelake.training.steps import (
     UPLOAD,
     WATCH,
     RunContext,
+    chosen_checkpoint,
     deploy_base,
     deploy_tuned,
-    tuned_model,
+    deployment_name,
+    send_test_chats,
 )
 from finelake.training.summary import summary
 from finelake.training.telemetry import Telemetry
@@ -118,7 +121,7 @@ def _go_on(context: RunContext) -> None:
         context.log.record_result(step.name, record)
         context.progress.finished(step.name, summary(step.name, record))
         if step.name == WATCH:
-            tuned_model(context)
+            chosen_checkpoint(context)
 
 
 def _say_how_to_go_on(context: RunContext) -> None:
@@ -141,14 +144,27 @@ def _finished_before(context: RunContext) -> TrainingOutcome:
     try:
         for recorded, work in ((DEPLOY, deploy_tuned), (BASE, deploy_base)):
             name = context.recorded(recorded)["name"]
-            if _is_gone(context, name):
+            if recorded == DEPLOY and name != deployment_name(context):
+                context.progress.noted(f"deployment {name} is of another checkpoint than is asked for now")
+                _redeploy(context)
+            elif _is_gone(context, name):
                 context.progress.noted(f"deployment {name} is gone and is made again")
-                if not context.log.is_held:
-                    context.log.acquire()
+                _hold(context)
                 work(context)
     finally:
         context.log.release()
     return _outcome(context, finished_before=True)
+
+
+def _redeploy(context: RunContext) -> None:
+    _hold(context)
+    context.log.record_result(DEPLOY, deploy_tuned(context))
+    context.log.record_result(SMOKE, send_test_chats(context))
+
+
+def _hold(context: RunContext) -> None:
+    if not context.log.is_held:
+        context.log.acquire()
 
 
 def _is_gone(context: RunContext, name: str) -> bool:
@@ -160,13 +176,14 @@ def _is_gone(context: RunContext, name: str) -> bool:
 
 
 def _outcome(context: RunContext, *, finished_before: bool) -> TrainingOutcome:
-    files, ended = context.recorded(UPLOAD), context.recorded(WATCH)
+    files, ended, chosen = context.recorded(UPLOAD), context.recorded(WATCH), chosen_checkpoint(context)
     return TrainingOutcome(
         run_id=context.log.run_id,
         job_id=context.recorded(JOB)["job_id"],
         model=context.settings.model,
-        fine_tuned_model=tuned_model(context),
+        fine_tuned_model=str(ended["fine_tuned_model"] or chosen.model),
         deployment=context.recorded(DEPLOY)["name"],
+        deployed_model=chosen.model,
         base_deployment=context.recorded(BASE)["name"],
         training_file_id=files["train"],
         validation_file_id=files["validation"],
@@ -174,4 +191,11 @@ def _outcome(context: RunContext, *, finished_before: bool) -> TrainingOutcome:
         trained_tokens=ended["trained_tokens"],
         seconds=ended["seconds"],
         finished_before=finished_before,
+        stopped_early=ended.get("stopped_early"),
+        findings=tuple(
+            found.sentence
+            for found in (Finding(**record) for record in ended.get("findings", []))
+            if found.needs_attention
+        ),
+        portal=tuple(address for step in (JOB, DEPLOY) if (address := context.recorded(step).get("portal"))),
     )

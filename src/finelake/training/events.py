@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +21,10 @@ _STEP_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured at one step: losses in nats a token, accuracies as shares; None where not measured."""
+    """What was measured at one step: losses in nats a token, accuracies as shares; None where not measured.
+
+    `raw` is all that the service said of the step, under its own names: methods and services measure further things.
+    """
 
     step: int
     steps: int | None = None
@@ -30,17 +34,19 @@ class Measurement:
     valid_accuracy: float | None = None
     full_valid_loss: float | None = None
     full_valid_accuracy: float | None = None
+    raw: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a job; `measured` is set on metrics."""
+    """One event of a job; `measured` is set on metrics, `data` is all that came with the event besides its text."""
 
     id: str
     created_at: datetime
     level: str
     message: str
     measured: Measurement | None
+    data: Mapping[str, Any] | None = None
 
 
 class EventStream:
@@ -89,6 +95,7 @@ def measurement(values: dict[str, Any]) -> Measurement | None:
         valid_accuracy=_number(values.get("validation_mean_token_accuracy") if accuracy in {None, ""} else accuracy),
         full_valid_loss=_number(values.get("full_valid_loss")),
         full_valid_accuracy=_number(values.get("full_valid_mean_token_accuracy")),
+        raw=values,
     )
 
 
@@ -101,6 +108,7 @@ def _event(event: FineTuningJobEvent) -> Event:
         level=str(event.level),
         message=event.message,
         measured=measured or _from_message(event.message),
+        data=data if isinstance(data, dict) and data else None,
     )
 
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from finelake.errors import ServiceError
+from finelake.training.diagnosis.safety import safety
 
 _REMEDIES = (
-    (
-        "failed rai checks",
-        "The service found harmful content in the training data. Remove those conversations (the harm types are "
-        "named above) and curate again. Text full of personal data gives false alarms, so mask that first. This "
-        "failure is not charged.",
-    ),
-    (
-        "unable to be deployed",
-        "The tuned model answered the service's safety questions badly, so it cannot be deployed. Review the training "
-        "replies for the harms named above and curate again. This failure is not charged.",
-    ),
     (
         "invalid token",
         "A special token stands in an example's text. Set conversations.special_tokens to quarantine and curate again.",
@@ -38,6 +28,9 @@ def explain_end(job_id: str, status: str, error: dict[str, Any] | None) -> Servi
 
 
 def _remedy(message: str) -> str:
+    found = safety([message])
+    if found.needs_attention:
+        return found.sentence
     lowered = message.lower()
     for sign, remedy in _REMEDIES:
         if sign in lowered:

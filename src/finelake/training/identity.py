@@ -13,6 +13,9 @@ from finelake.services.deployed import ModelAddress
 from finelake.services.identity import service_identity
 from finelake.training.data import DataFile, TrainingData
 
+LONGEST_NAME = 64
+"""The most characters of a deployment's name on Azure."""
+
 _RUN_ID_DIGITS = 16
 _DATED = re.compile(r"\A(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
 _NOT_IN_IDENTITY = {
@@ -24,6 +27,7 @@ _NOT_IN_IDENTITY = {
     "part_megabytes",
     "import_from",
     "lease_seconds",
+    "early_stop",
 }
 
 
@@ -69,9 +73,14 @@ def file_journal(settings: Settings, file: DataFile) -> str:
     return f"file-{place}-{file.sha256[:16]}"
 
 
-def tuned_deployment(settings: Settings, *, run: str) -> str:
-    """Name the tuned model's deployment."""
-    return settings.deployment.name or f"{settings.project}-{run[:8]}"
+def tuned_deployment(settings: Settings, *, run: str, step: int | None = None) -> str:
+    """Name the deployment of the tuned model, or of its checkpoint at a step.
+
+    Answers are kept under the name of the deployment that gave them, so two checkpoints never share one.
+    """
+    name = settings.deployment.name or f"{settings.project}-{run[:8]}"
+    suffix = "" if step is None else f"-step-{step}"
+    return f"{name[: LONGEST_NAME - len(suffix)]}{suffix}"
 
 
 def base_deployment(settings: Settings) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from finelake.training.curves import Curves
+from finelake.training.diagnosis.finding import Finding
+from finelake.training.events import Event
 
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
     """Where a fine-tuning job stands. `elapsed` in seconds since the watch began; losses in nats a token.
 
-    `step` and `steps` are None until the service says them, losses until they are measured.
+    `step` and `steps` are None until they are known, losses until they are measured; `estimated` marks `steps` that
+    come from a rule while the service keeps its choice to itself. `seconds_left` is measured on the job's own steps.
+    `billed` are the tokens that the service bills once it says so, `trained` an estimate of those trained so far.
     """
 
     job_id: str
@@ -19,6 +26,17 @@ class JobReport:
     steps: int | None = None
     train_loss: float | None = None
     valid_loss: float | None = None
+    estimated: bool = False
+    seconds_left: float | None = None
+    billed: int | None = None
+    trained: int | None = None
+    curves: Curves = field(default_factory=Curves)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to the job."""
+        return self.state in {"succeeded", "failed", "cancelled"}
 
 
 class Progress:
@@ -32,6 +50,9 @@ class Progress:
 
     def noted(self, message: str) -> None:
         """Something worth a line happened."""
+
+    def told(self, job_id: str, events: Sequence[Event]) -> None:
+        """New events of a job came in, oldest first."""
 
     def job_changed(self, report: JobReport) -> None:
         """The job was looked at."""

@@ -10,25 +10,32 @@ from openai.types.fine_tuning import FineTuningJob
 
 from finelake.config.models import ModelCatalogue, ModelInfo
 from finelake.config.settings import Settings
-from finelake.errors import FinelakeError
+from finelake.errors import FinelakeError, ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.deployed import ModelAddress, Target
+from finelake.services.portal import deployment_page, job_page
 from finelake.training import identity
+from finelake.training.checkpoint import Candidate, Choice, choose
 from finelake.training.clock import Clock
+from finelake.training.curves import Curves
 from finelake.training.data import DataFile, TrainingData
 from finelake.training.deploy import wait_until_answers, wait_until_provisioned
+from finelake.training.diagnosis.diagnose import diagnose
+from finelake.training.diagnosis.finding import Finding
 from finelake.training.effects.deployment import DeploymentEffect
 from finelake.training.effects.job import JobRequest, ensure_job
 from finelake.training.effects.log import EffectLog
+from finelake.training.effects.stop import EarlyStopper
 from finelake.training.effects.upload import UploadPlan, ensure_uploaded
 from finelake.training.events import Measurement
 from finelake.training.failure import explain_end
+from finelake.training.history import Trained
 from finelake.training.patience import MISSING_SECONDS, Patience
 from finelake.training.progress import Progress
 from finelake.training.results import parse_results
 from finelake.training.smoke import chat
-from finelake.training.telemetry import TelemetrySink, checkpoint_of
-from finelake.training.watch import Deadline, watch_job
+from finelake.training.telemetry import Checkpoint, TelemetrySink, checkpoint_of
+from finelake.training.watch import Deadline, WatchedJob, watch_job
 
 Record = dict[str, Any]
 
@@ -113,28 +120,30 @@ def create_job(context: RunContext) -> Record:
     )
     job = ensure_job(context.service, request, key=JOB, log=context.log, patience=context.patience)
     context.progress.noted(f"fine-tuning job {job.id} ({getattr(job, 'status', 'created')})")
-    return {"job_id": job.id}
+    return {"job_id": job.id, "portal": job_page(settings.service, job.id)}
 
 
 def watch(context: RunContext) -> Record:
     """Watch the job to its end and keep what it told in Delta, before the end is recorded."""
     training, job_id = context.settings.training, context.recorded(JOB)["job_id"]
-    began = context.clock.now()
+    began, train = context.clock.now(), context.data.train
+    stopper = EarlyStopper(
+        context.service, job_id, config=training.early_stop, log=context.log, patience=context.patience
+    )
     watched = watch_job(
         context.service,
         job_id,
-        examples=context.data.train.examples,
+        data=Trained(train.examples, train.tokens),
         deadline=Deadline(training.deadline_hours * 3600.0, training.at_deadline, context.log.seconds_since(JOB)),
         patience=context.patience,
         progress=context.progress,
+        stopper=stopper,
     )
     job = watched.job
     telemetry = context.telemetry(job_id)
-    telemetry.record_events(watched.events, _results(context, job))
-    found = context.patience.ask(
-        lambda: list(context.service.checkpoints(job_id)), action=f"reading the checkpoints of {job_id}"
-    )
-    checkpoints = sorted((checkpoint_of(item) for item in found), key=lambda item: item.measured.step)
+    results = _results(context, job)
+    telemetry.record_events(watched.events, results)
+    checkpoints = _checkpoints(context, job_id, expected=watched.stopped is not None)
     telemetry.record_checkpoints(checkpoints)
     return {
         "status": str(job.status),
@@ -142,21 +151,24 @@ def watch(context: RunContext) -> Record:
         "trained_tokens": getattr(job, "trained_tokens", None),
         "seconds": _seconds(job, context.clock.now() - began),
         "checkpoints": [item.model for item in checkpoints],
+        "measured": [item.as_record() for item in checkpoints],
+        "findings": [finding.as_record() for finding in _meaning(watched, results)],
+        "stopped_early": watched.stopped,
         "error": _error(job),
     }
 
 
 def deploy_tuned(context: RunContext) -> Record:
-    """Deploy the tuned model and wait until it answers. Raises ServiceError when the job did not succeed."""
-    settings = context.settings
-    tuned = tuned_model(context)
-    name = tuned
+    """Deploy the chosen checkpoint and wait until it answers. Raises ServiceError when there is none."""
+    settings, chosen = context.settings, chosen_checkpoint(context)
+    name = deployment_name(context)
     if context.service.deployments is not None:
-        name = identity.tuned_deployment(settings, run=context.log.run_id)
-        address = identity.tuned_address(tuned, context.model)
+        address = identity.tuned_address(chosen.model, context.model)
         _deploy(context, DEPLOY, name, address, sku=settings.deployment.sku)
     _wait(context, name)
-    return {"name": name}
+    where = deployment_page(settings.service, name) if context.service.deployments is not None else None
+    context.progress.noted(f"deployment {name} serves {chosen.model}: {chosen.why}")
+    return {"name": name, "model": chosen.model, "step": chosen.step, "why": chosen.why, "portal": where}
 
 
 def deploy_base(context: RunContext) -> Record:
@@ -183,12 +195,32 @@ def send_test_chats(context: RunContext) -> Record:
     return {"chats": [item.as_record() for item in chats]}
 
 
-def tuned_model(context: RunContext) -> str:
-    """Give the tuned model of the ended job. Raises ServiceError that explains why there is none."""
+def chosen_checkpoint(context: RunContext) -> Choice:
+    """Choose what of the ended job is deployed. Raises ServiceError that explains why there is nothing."""
     ended, job_id = context.recorded(WATCH), context.recorded(JOB)["job_id"]
-    if ended["status"] != _SUCCEEDED or not ended["fine_tuned_model"]:
+    succeeded = ended["status"] == _SUCCEEDED and bool(ended["fine_tuned_model"])
+    stopped = ended.get("stopped_early")
+    if not succeeded and not stopped:
         raise explain_end(job_id, ended["status"], ended["error"])
-    return str(ended["fine_tuned_model"])
+    choice = choose(
+        [Candidate.of_record(one) for one in ended.get("measured", [])],
+        policy=context.settings.deployment.checkpoint if succeeded else "best",
+        tuned=str(ended["fine_tuned_model"]) if succeeded else None,
+    )
+    if choice is None:
+        raise ServiceError(
+            f"Job {job_id} was stopped early and is {ended['status']}, and the service lists no checkpoint of it, so "
+            f"there is nothing to deploy. {stopped} Count training.attempt up to train again."
+        )
+    return choice
+
+
+def deployment_name(context: RunContext) -> str:
+    """Name the deployment of the chosen checkpoint; where there are no deployments, the model itself."""
+    chosen = chosen_checkpoint(context)
+    if context.service.deployments is None:
+        return chosen.model
+    return identity.tuned_deployment(context.settings, run=context.log.run_id, step=chosen.step)
 
 
 STEPS = (
@@ -232,6 +264,27 @@ def _wait(context: RunContext, name: str) -> None:
         patience=context.patience,
         progress=context.progress,
     )
+
+
+def _meaning(watched: WatchedJob, results: list[Measurement]) -> tuple[Finding, ...]:
+    """Judge the losses of every step where there is a result file; events tell every tenth."""
+    if not results:
+        return watched.findings
+    said = (_error(watched.job) or {}).get("message")
+    return diagnose(Curves.of(results), [*(event.message for event in watched.events), *([said] if said else [])])
+
+
+def _checkpoints(context: RunContext, job_id: str, *, expected: bool) -> list[Checkpoint]:
+    """List a job's checkpoints by step; those of a job that was paused come after its safety evaluation."""
+    patience = context.patience
+    deadline = patience.clock.now() + (context.settings.deployment.ready_timeout_seconds if expected else 0.0)
+    while True:
+        found = patience.ask(
+            lambda: list(context.service.checkpoints(job_id)), action=f"reading the checkpoints of {job_id}"
+        )
+        if found or patience.clock.now() >= deadline:
+            return sorted((checkpoint_of(item) for item in found), key=lambda item: item.measured.step)
+        patience.clock.sleep(patience.pause)
 
 
 def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:

@@ -25,16 +25,25 @@ def _upload(record: dict[str, Any]) -> str:
 
 
 def _job(record: dict[str, Any]) -> str:
-    return str(record["job_id"])
+    return _with_portal(str(record["job_id"]), record)
 
 
 def _watch(record: dict[str, Any]) -> str:
+    found = [item for item in record.get("findings", []) if item["level"] in {"warning", "severe"}]
+    stopped = " (stopped early)" if record.get("stopped_early") else ""
+    meant = "".join(f"\n{item['words']} {item['advice']}" for item in found)
     trained = "" if record["trained_tokens"] is None else f", {record['trained_tokens']:,} tokens billed"
-    return f"{record['status']} after {record['seconds']:.0f} s, {len(record['checkpoints'])} checkpoints{trained}"
+    counted = f"{len(record['checkpoints'])} checkpoints{trained}"
+    return f"{record['status']}{stopped} after {record['seconds']:.0f} s, {counted}{meant}"
 
 
 def _deployment(record: dict[str, Any]) -> str:
-    return f"{record['name']} answers"
+    served = f" and serves {record['model']}" if record.get("model") else ""
+    return _with_portal(f"{record['name']} answers{served}", record)
+
+
+def _with_portal(text: str, record: dict[str, Any]) -> str:
+    return f"{text}, see {record['portal']}" if record.get("portal") else text
 
 
 def _smoke(record: dict[str, Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from pyspark.sql import SparkSession
@@ -23,7 +24,7 @@ _MEASURED = (
 )
 EVENTS_SCHEMA = (
     f"run_id string, job_id string, origin string, event_id string, created_at timestamp, level string, "
-    f"message string, {_MEASURED}"
+    f"message string, data string, {_MEASURED}"
 )
 CHECKPOINTS_SCHEMA = (
     f"run_id string, job_id string, checkpoint_id string, model string, created_at timestamp, {_MEASURED}"
@@ -41,6 +42,11 @@ class Checkpoint:
     model: str
     created_at: datetime
     measured: Measurement
+
+    def as_record(self) -> dict[str, Any]:
+        """Give what a choice among checkpoints needs."""
+        losses = {name: getattr(self.measured, name) for name in ("train_loss", "valid_loss", "full_valid_loss")}
+        return {"model": self.model, "step": self.measured.step, **losses}
 
 
 def checkpoint_of(found: FineTuningJobCheckpoint) -> Checkpoint:
@@ -87,10 +93,15 @@ class Telemetry:
         """Append the events of an ended job and the rows of its result file (`origin` tells them apart)."""
         run = (self._run_id, self._job_id)
         rows: list[tuple[object, ...]] = [
-            (*run, _EVENT, event.id, event.created_at, event.level, event.message, *_values(event.measured))
+            (
+                *(*run, _EVENT, event.id, event.created_at, event.level, event.message, _json(event.data)),
+                *_values(event.measured),
+            )
             for event in events
         ]
-        rows += [(*run, _RESULT_FILE, None, None, None, None, *_values(result)) for result in results]
+        rows += [
+            (*run, _RESULT_FILE, None, None, None, None, _json(result.raw), *_values(result)) for result in results
+        ]
         self._append(rows, EVENTS_SCHEMA, names.RUN_EVENTS)
 
     def record_checkpoints(self, checkpoints: Iterable[Checkpoint]) -> None:
@@ -105,8 +116,17 @@ class Telemetry:
         if rows:
             frame = self._spark.createDataFrame(rows, schema=schema).coalesce(1)
             append_once(
-                checked(frame, table), table_ref(self._tables, table), key=f"{self._run_id}.{self._job_id}.{table}"
+                checked(frame, table),
+                table_ref(self._tables, table),
+                key=f"{self._run_id}.{self._job_id}.{table}",
+                new_columns=True,
             )
+
+
+def _json(values: Mapping[str, Any] | None) -> str | None:
+    # Blank cells of a result file say nothing; NaN is no JSON, but says a lot.
+    known = {name: value for name, value in (values or {}).items() if value is not None and value != ""}
+    return json.dumps(known, sort_keys=True, default=str) if known else None
 
 
 def _values(measured: Measurement | None) -> tuple[object, ...]:

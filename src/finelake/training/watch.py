@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from openai.types.fine_tuning import FineTuningJob
 
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
-from finelake.training.effects.control import control_job
-from finelake.training.events import Event, EventStream, Measurement
+from finelake.training.diagnosis.finding import Finding
+from finelake.training.effects.control import ENDED, control_job
+from finelake.training.effects.stop import STOPPED, EarlyStopper
+from finelake.training.events import Event, EventStream
+from finelake.training.history import History, Trained
 from finelake.training.patience import Patience
-from finelake.training.progress import JobReport, Progress
+from finelake.training.progress import Progress
 
-_TERMINAL = {"succeeded", "failed", "cancelled"}
 _LAST_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedJob:
-    """A job that ended, with all its events, oldest first."""
+    """A job that ended, with all its events, oldest first, what they mean, and why finelake stopped it if it did."""
 
     job: FineTuningJob
     events: tuple[Event, ...]
+    findings: tuple[Finding, ...] = ()
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,98 +39,96 @@ class Deadline:
     watched_before: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What one watch works with."""
+
+    service: FineTuningService
+    job_id: str
+    stream: EventStream
+    history: History
+    patience: Patience
+    progress: Progress
+    began: float
+
+    def look(self) -> FineTuningJob:
+        """Take new events, tell the observer, and give the job."""
+        job = self.patience.ask(
+            lambda: self.service.job(self.job_id), action=f"asking for job {self.job_id}", fresh=True
+        )
+        self.take()
+        self.progress.job_changed(self.history.report(job, elapsed=self.elapsed))
+        return job
+
+    def take(self) -> bool:
+        """Take new events and pass them on; tells whether there were any."""
+        fresh = self.stream.take_new()
+        if fresh:
+            self.progress.told(self.job_id, fresh)
+        for message in self.history.take(fresh):
+            self.progress.noted(message)
+        return bool(fresh)
+
+    @property
+    def elapsed(self) -> float:
+        return self.patience.clock.now() - self.began
+
+
 def watch_job(
     service: FineTuningService,
     job_id: str,
     *,
-    examples: int,
+    data: Trained,
     deadline: Deadline,
     patience: Patience,
     progress: Progress,
+    stopper: EarlyStopper | None = None,
 ) -> WatchedJob:
-    """Look at a job until it succeeded, failed or was cancelled; `examples` of the training file tell its steps.
+    """Look at a job until it succeeded, failed, was cancelled, or `stopper` stopped it.
 
-    Unknown states are waited out, and so is a pause. Raises ServiceError when the deadline passes; the job goes on,
-    or is paused or cancelled, as the deadline says.
+    Unknown states are waited out, and so is a pause that others asked for. Raises ServiceError when the deadline
+    passes; the job goes on, or is paused or cancelled, as the deadline says.
     """
-    clock = patience.clock
-    began = clock.now() - deadline.watched_before
-    stream = EventStream(service, job_id, patience=patience)
-    latest: Measurement | None = None
+    now = patience.clock.now
+    watch = _Watch(
+        service,
+        job_id,
+        EventStream(service, job_id, patience=patience),
+        History(job_id, data, now=now),
+        patience,
+        progress,
+        began=now() - deadline.watched_before,
+    )
     while True:
-        job = patience.ask(lambda: service.job(job_id), action=f"asking for job {job_id}", fresh=True)
-        latest = _tell_events(stream.take_new(), latest, progress)
-        elapsed = clock.now() - began
-        progress.job_changed(_report(job_id, job, latest, elapsed=elapsed, examples=examples))
-        if str(job.status) in _TERMINAL:
-            _take_late_events(stream, patience, latest, progress)
-            return WatchedJob(job=job, events=tuple(stream.all))
-        if elapsed > deadline.seconds:
-            raise _passed(service, job_id, str(job.status), elapsed=elapsed, deadline=deadline, patience=patience)
-        clock.sleep(patience.pause)
+        job = watch.look()
+        stopped = stopper.reason if stopper is not None else None
+        if str(job.status) in ENDED or (stopped is not None and str(job.status) in STOPPED):
+            _take_late_events(watch)
+            progress.job_changed(watch.history.report(job, elapsed=watch.elapsed))
+            return WatchedJob(job, tuple(watch.stream.all), watch.history.findings(job), stopped)
+        reason = stopper.look(watch.history.curves) if stopper is not None else None
+        if reason is not None:
+            progress.noted(f"job {job_id} is stopped early: {reason}")
+        if watch.elapsed > deadline.seconds:
+            raise _passed(watch, str(job.status), deadline)
+        patience.clock.sleep(patience.pause)
 
 
-def _passed(
-    service: FineTuningService, job_id: str, state: str, *, elapsed: float, deadline: Deadline, patience: Patience
-) -> ServiceError:
-    said = f"Job {job_id} is still {state} after {elapsed / 3600:.1f} hours, the limit of training.deadline_hours. "
+def _passed(watch: _Watch, state: str, deadline: Deadline) -> ServiceError:
+    said = f"Job {watch.job_id} is still {state} after {watch.elapsed / 3600:.1f} hours, the limit of "
+    said += "training.deadline_hours. "
     if deadline.then == "leave":
         return ServiceError(
             f"{said}It goes on at the service: raise the limit and run the same again to watch it, or end it with "
             f"`finelake cancel`."
         )
-    state = control_job(service, job_id, control=deadline.then, patience=patience)
+    state = control_job(watch.service, watch.job_id, control=deadline.then, patience=watch.patience)
     return ServiceError(f"{said}It was asked to {deadline.then} (training.at_deadline) and is {state} now.")
 
 
-def expected_steps(job: FineTuningJob, *, examples: int) -> int | None:
-    """Compute a job's steps from its epochs and batch size; None while the service chooses (`auto`, -1)."""
-    chosen: Any = getattr(job, "hyperparameters", None)
-    epochs, batch = getattr(chosen, "n_epochs", None), getattr(chosen, "batch_size", None)
-    if not isinstance(epochs, int) or not isinstance(batch, int) or epochs < 1 or batch < 1:
-        return None
-    return math.ceil(examples * epochs / batch)
-
-
-def _take_late_events(stream: EventStream, patience: Patience, latest: Measurement | None, progress: Progress) -> None:
+def _take_late_events(watch: _Watch) -> None:
     # Safety evaluation and billing are reported after "Job succeeded.".
     for _ in range(_LAST_LOOKS):
-        patience.clock.sleep(patience.pause)
-        fresh = stream.take_new()
-        if not fresh:
+        watch.patience.clock.sleep(watch.patience.pause)
+        if not watch.take():
             return
-        latest = _tell_events(fresh, latest, progress)
-
-
-def _tell_events(fresh: list[Event], latest: Measurement | None, progress: Progress) -> Measurement | None:
-    for event in fresh:
-        if event.measured is None:
-            progress.noted(event.message)
-        elif latest is None or event.measured.step >= latest.step:
-            latest = _merged(latest, event.measured)
-    return latest
-
-
-def _merged(before: Measurement | None, now: Measurement) -> Measurement:
-    """Keep the last known validation loss: most steps measure the training loss only."""
-    if before is None:
-        return now
-    return Measurement(
-        step=now.step,
-        steps=now.steps or before.steps,
-        train_loss=before.train_loss if now.train_loss is None else now.train_loss,
-        valid_loss=before.valid_loss if now.valid_loss is None else now.valid_loss,
-    )
-
-
-def _report(job_id: str, job: FineTuningJob, latest: Measurement | None, *, elapsed: float, examples: int) -> JobReport:
-    steps = latest.steps if latest is not None else None
-    return JobReport(
-        job_id=job_id,
-        state=str(job.status),
-        elapsed=elapsed,
-        step=latest.step if latest is not None else None,
-        steps=steps or expected_steps(job, examples=examples),
-        train_loss=latest.train_loss if latest is not None else None,
-        valid_loss=latest.valid_loss if latest is not None else None,
-    )

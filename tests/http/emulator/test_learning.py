@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from finelake.emulator.learner import NgramModel
-from finelake.emulator.plan import Plan, auto_batch_size
+from finelake.emulator.plan import Plan
 from finelake.emulator.tokens import ALPHABET, END, count_example, encoder, stream
+from finelake.training.epochs import auto_batch_size
 
 TEXTS = ("the cat sat on the mat", "the dog sat on the cat", "a dog and a cat and a mat")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.http.training.file_journal import FileJournal, Moments
@@ -30,6 +31,7 @@ from finelake.training.deploy import lifetime
 from finelake.training.effects.control import control_job
 from finelake.training.effects.deployment import DeploymentEffect
 from finelake.training.effects.log import EffectLog
+from finelake.training.history import Trained
 from finelake.training.patience import Patience
 from finelake.training.progress import Progress
 from finelake.training.watch import Deadline, watch_job
@@ -112,16 +114,22 @@ def test_a_job_is_paused_resumed_and_cancelled_although_answers_get_lost(service
             control_job(connected, job_id, control="pause", patience=patient)
 
 
-@pytest.mark.parametrize(("then", "state"), [("leave", "running"), ("cancel", "cancelled")])
+@pytest.mark.parametrize(("then", "state"), [("leave", "running"), ("pause", "paused"), ("cancel", "cancelled")])
 def test_a_deadline_does_what_the_settings_say(
-    service: Service, connected: FineTuningService, tmp_path: Path, then: str, state: str
+    service: Service,
+    connected: FineTuningService,
+    tmp_path: Path,
+    then: Literal["leave", "pause", "cancel"],
+    state: str,
 ) -> None:
     job_id = running_job(service, tmp_path)
-    deadline = Deadline(3600.0, "cancel" if then == "cancel" else "leave", watched_before=3599.9)
+    deadline = Deadline(3600.0, then, watched_before=3599.9)
     with pytest.raises(ServiceError, match=r"after 1\.0 hours, the limit of training\.deadline_hours"):
-        watch_job(connected, job_id, examples=24, deadline=deadline, patience=patience(connected), progress=Progress())
+        watch_job(
+            connected, job_id, data=Trained(24), deadline=deadline, patience=patience(connected), progress=Progress()
+        )
     assert state_of(service, job_id, state) == state
-    if state == "running":
+    if state != "cancelled":
         service.client.fine_tuning.jobs.cancel(job_id)
 
 

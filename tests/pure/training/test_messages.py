@@ -13,7 +13,10 @@ from finelake.errors import ConfigError
 from finelake.services.connect import connect
 from finelake.services.credentials import resolve
 from finelake.services.identity import checked_address
-from finelake.training.display import LogProgress, TerminalProgress, elapsed_text, progress_for
+from finelake.training.display.choice import progress_for
+from finelake.training.display.lines import LogProgress
+from finelake.training.display.terminal import TerminalProgress
+from finelake.training.display.wording import elapsed_text
 from finelake.training.failure import explain_end
 from finelake.training.progress import JobReport
 
@@ -76,9 +79,9 @@ def test_a_log_says_changes_and_not_every_look(caplog: pytest.LogCaptureFixture)
         for state in ("Accepted", "Accepted", "Succeeded"):
             progress.deployment_changed("shop", state)
     assert [record.message for record in caplog.records] == [
-        "job ftjob-1: running, step -, train loss -, valid loss -, 0:00:01",
-        "job ftjob-1: running, step -, train loss -, valid loss -, 0:00:40",
-        "job ftjob-1: succeeded, step -, train loss -, valid loss -, 0:00:41",
+        "job ftjob-1: running, step -, train loss -, valid loss -, 0:00:01, left -, tokens billed -",
+        "job ftjob-1: running, step -, train loss -, valid loss -, 0:00:40, left -, tokens billed -",
+        "job ftjob-1: succeeded, step -, train loss -, valid loss -, 0:00:41, left -, tokens billed -",
         "deployment shop: Accepted",
         "deployment shop: Succeeded",
     ]

@@ -24,12 +24,16 @@ class Measured(pa.DataFrameModel):
 
 
 class RunEvents(Measured):
-    """One row an event of a job (`origin` is `event`) or a row of its result file (`origin` is `result_file`)."""
+    """One row an event of a job (`origin` is `event`) or a row of its result file (`origin` is `result_file`).
+
+    `data` is all that the service said of it, as JSON under the service's names (rewards and the like).
+    """
 
     origin: T.StringType = pa.Field(nullable=True)
     event_id: T.StringType = pa.Field(nullable=True)
     level: T.StringType = pa.Field(nullable=True)
     message: T.StringType = pa.Field(nullable=True)
+    data: T.StringType = pa.Field(nullable=True)
 
 
 class Checkpoints(Measured):

@@ -22,7 +22,7 @@ _REACHED = {
     "pause": {"paused", "pausing"},
     "resume": {"resuming", "running", "queued", "pending"},
 }
-_ENDED = {"succeeded", "failed", "cancelled"}
+ENDED = {"succeeded", "failed", "cancelled"}
 _MOST_TRIES = 10
 
 
@@ -37,7 +37,7 @@ def control_job(service: FineTuningService, job_id: str, *, control: Control, pa
         state = _state(service, job_id, patience)
         if state in _REACHED[control]:
             return state
-        if state in _ENDED:
+        if state in ENDED:
             raise ServiceError(f"Job {job_id} has {state} already, so there is nothing to {control}.")
         try:
             _send(service, job_id, control)
