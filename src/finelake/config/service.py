@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from finelake.config.early_stop import EarlyStop
 from finelake.config.planning import Method
 from finelake.config.privacy import SecretRef
-from finelake.config.early_stop import EarlyStop
 from finelake.config.section import PositiveInt, Section
 
 
