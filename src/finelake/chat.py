@@ -1,19 +1,20 @@
 """The chat format of one training example: one JSON object a line, `messages` first.
 
-Schema: OpenAI's FineTuneChatRequestInput and Azure's function-calling guide. Roles are system, user, assistant and
-tool; `weight` 0 or 1 on assistant messages; tool results follow the message that called; the last message is the
-assistant's.
+Schema: OpenAI's FineTuneChatRequestInput and Azure's guides to function calling and vision. Roles are system, user,
+assistant and tool; a user's content may hold pictures; `weight` 0 or 1 on assistant messages; tool results follow the
+message that called; the last message is the assistant's.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from finelake.errors import InputError
+from finelake.pictures import is_picture, picture_problem
 
 Message = dict[str, Any]
 
@@ -99,6 +100,12 @@ def parse_line(line: bytes | str) -> dict[str, Any]:
 
 def read_line(line: bytes | str) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Read one line; returns its object (None when it is no JSON object) and its problems, none for a valid one."""
+    value, problems = read_object(line)
+    return value, problems if value is None else list(_line_problems(value))
+
+
+def read_object(line: bytes | str) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """Read a line of JSON Lines strictly; returns its object, or None and what is wrong."""
     try:
         text = line.decode("utf-8") if isinstance(line, bytes) else line
         text.encode("utf-8")
@@ -115,35 +122,47 @@ def read_line(line: bytes | str) -> tuple[dict[str, Any] | None, list[Problem]]:
         return None, [Problem("line_not_json")]
     if not isinstance(value, dict):
         return None, [Problem("line_not_object")]
-    return value, list(_line_problems(value))
+    return value, []
 
 
-def _line_problems(value: dict[str, Any]) -> Iterator[Problem]:
-    for key in value.keys() - LINE_KEYS:
-        yield Problem("line_key_unknown", _safe(key))
+def tool_problems(value: Mapping[str, Any], place: str = "") -> Iterator[Problem]:
+    """Give what is wrong with the tool definitions beside messages; `place` is a prefix such as `input.`."""
     tools = value.get("tools", [])
     if not isinstance(tools, list):
-        yield Problem("tools_not_array", "tools")
+        yield Problem("tools_not_array", f"{place}tools")
     else:
         for n, tool in enumerate(tools):
             if not _is_definition(tool):
-                yield Problem("tool_definition_invalid", f"tools[{n}]")
+                yield Problem("tool_definition_invalid", f"{place}tools[{n}]")
     if not isinstance(value.get("parallel_tool_calls", True), bool):
-        yield Problem("parallel_tool_calls_not_boolean", "parallel_tool_calls")
+        yield Problem("parallel_tool_calls_not_boolean", f"{place}parallel_tool_calls")
+
+
+def unknown_keys(value: Mapping[str, Any], allowed: Set[str], place: str = "") -> Iterator[Problem]:
+    """Give a problem for each key that is not allowed."""
+    for key in value.keys() - allowed:
+        yield Problem("line_key_unknown", f"{place}{_safe(key)}")
+
+
+def _line_problems(value: dict[str, Any]) -> Iterator[Problem]:
+    yield from unknown_keys(value, LINE_KEYS)
+    yield from tool_problems(value)
     messages = value.get("messages")
     if not isinstance(messages, list) or not messages:
         yield Problem("messages_missing", "messages")
         return
     if next(iter(value)) != "messages":
         yield Problem("messages_not_first", "messages")
-    problems = [problem for n, message in enumerate(messages) for problem in _message_problems(n, message)]
+    problems = [
+        problem for n, message in enumerate(messages) for problem in message_problems(message, f"messages[{n}]")
+    ]
     yield from problems
     if not problems:
-        yield from _sequence_problems(messages)
+        yield from sequence_problems(messages)
 
 
-def _message_problems(n: int, message: object) -> Iterator[Problem]:
-    place = f"messages[{n}]"
+def message_problems(message: object, place: str) -> Iterator[Problem]:
+    """Give what is wrong with one message in itself."""
     if not isinstance(message, dict):
         yield Problem("message_not_object", place)
         return
@@ -160,8 +179,8 @@ def _message_problems(n: int, message: object) -> Iterator[Problem]:
     if content is None:
         if not calls:
             yield Problem("content_missing", f"{place}.content")
-    elif not isinstance(content, str) and not _is_text_parts(content):
-        yield Problem("content_invalid", f"{place}.content")
+    elif not isinstance(content, str):
+        yield from _part_problems(content, f"{place}.content", role)
     if role == TOOL and not _is_name(message.get("tool_call_id")):
         yield Problem("tool_call_id_missing", f"{place}.tool_call_id")
     if "weight" in message and (type(message["weight"]) is not int or message["weight"] not in (0, 1)):
@@ -187,7 +206,8 @@ def _call_problems(place: str, calls: object) -> Iterator[Problem]:
             ids.add(call["id"])
 
 
-def _sequence_problems(messages: list[Message]) -> Iterator[Problem]:
+def sequence_problems(messages: Sequence[Message]) -> Iterator[Problem]:
+    """Give what is wrong with the order of messages that are each in order."""
     roles = [message["role"] for message in messages]
     if USER not in roles:
         yield Problem("user_missing", "messages")
@@ -233,15 +253,18 @@ def _is_definition(tool: object) -> bool:
     return isinstance(name, str) and function_name_is_valid(name) is not None
 
 
-def _is_text_parts(content: object) -> bool:
-    return (
-        isinstance(content, list)
-        and bool(content)
-        and all(
-            isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-            for part in content
-        )
-    )
+def _part_problems(content: object, place: str, role: str) -> Iterator[Problem]:
+    if not isinstance(content, list) or not content:
+        yield Problem("content_invalid", place)
+        return
+    for n, part in enumerate(content):
+        if is_picture(part):
+            code = "picture_not_of_user" if role != USER else picture_problem(part)
+            if code is not None:
+                yield Problem(code, f"{place}[{n}]")
+        elif not (isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)):
+            yield Problem("content_invalid", place)
+            return
 
 
 def _is_name(value: object) -> bool:

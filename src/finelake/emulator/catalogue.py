@@ -27,11 +27,15 @@ class BaseModel:
     learning_rate_multiplier: float
     encoding: str = "o200k_base"
     judge: Manner | None = None
+    methods: tuple[str, ...] = ("supervised", "dpo")
+    vision: bool = False
     training_until: str = "2099-12-31"
     answers_until: str = "2099-12-31"
 
 
-def _model(alias: str, version: str, *, training: int, context: int, rate: float) -> BaseModel:
+def _model(
+    alias: str, version: str, *, training: int, context: int, rate: float, vision: bool = False, dpo: bool = True
+) -> BaseModel:
     return BaseModel(
         id=f"{alias}-{version}",
         alias=alias,
@@ -39,15 +43,17 @@ def _model(alias: str, version: str, *, training: int, context: int, rate: float
         training_context=training,
         context=context,
         learning_rate_multiplier=rate,
+        vision=vision,
+        methods=("supervised", "dpo") if dpo else ("supervised",),
     )
 
 
 BASE_MODELS = (
-    _model("gpt-4.1", "2025-04-14", training=65_536, context=1_047_576, rate=1.0),
+    _model("gpt-4.1", "2025-04-14", training=65_536, context=1_047_576, rate=1.0, vision=True),
     _model("gpt-4.1-mini", "2025-04-14", training=65_536, context=1_047_576, rate=1.0),
     _model("gpt-4.1-nano", "2025-04-14", training=32_768, context=1_047_576, rate=0.1),
-    _model("gpt-4o", "2024-08-06", training=65_536, context=128_000, rate=1.0),
-    _model("gpt-4o-mini", "2024-07-18", training=65_536, context=128_000, rate=1.0),
+    _model("gpt-4o", "2024-08-06", training=65_536, context=128_000, rate=1.0, vision=True),
+    _model("gpt-4o-mini", "2024-07-18", training=65_536, context=128_000, rate=1.0, dpo=False),
 )
 
 # They compare two answers (`judging.py`): one by overlap with the reference alone, one that leans to the first.

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from finelake.emulator.chatfile import read_examples
+from finelake.emulator.chatfile import read_chats
 from finelake.emulator.chatrequest import ChatRequest, check_context, parse_chat
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError
@@ -82,7 +82,7 @@ class ChatService:
         """Yield the examples that a model learned, then those of the tuned model that it was tuned from."""
         job = self._jobs.get(plane, job_id)
         seen = job.plan.seen_by(step)
-        for place, example in enumerate(read_examples(self._jobs.training_path(job_id))):
+        for place, example in enumerate(read_chats(self._jobs.training_path(job_id))):
             if place in seen:
                 yield example
         parent = self._models.find(plane, job.spec.model)

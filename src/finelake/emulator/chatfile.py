@@ -1,4 +1,4 @@
-"""Check and read a training file: JSON Lines, one chat example a line.
+"""Check and read a training file: JSON Lines, one chat example a line, or one preference example a line.
 
 The line schema is that of the public OpenAPI description (supervised chat fine-tuning); an initial byte-order mark is
 stripped, blank lines are skipped, anything else that is wrong makes the whole file an error, as the service does.
@@ -11,8 +11,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from finelake.emulator import pictures
+from finelake.emulator.pairfile import OTHER, PREFERRED, chat_with, check_shape, is_pair
+from finelake.emulator.problems import LineProblem, refuse_keys
 from finelake.emulator.wire import Json
+
+LineKind = Literal["supervised", "dpo"]
 
 BOM = b"\xef\xbb\xbf"
 _LINE_KEYS = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})
@@ -32,10 +38,6 @@ _SPECIAL_TOKEN = re.compile(
 )
 
 
-class LineProblem(ValueError):
-    """What is wrong with one line, in the service's words without the line number."""
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of checking a file: how many examples it has, and what is wrong with it or None."""
@@ -47,10 +49,13 @@ class Verdict:
 def check_file(path: Path) -> Verdict:
     """Check every line and stop at the first that is wrong."""
     examples = 0
+    kinds: set[LineKind] = set()
     for number, raw in _lines(path):
         examples += 1
         try:
-            check_example(_parse(raw))
+            kinds.add(check_line(_parse(raw)))
+            if len(kinds) > 1:
+                raise LineProblem("has another form than the examples before it.")
         except UnicodeDecodeError:
             return Verdict(examples, f"Invalid file format. Line {number} is not valid UTF-8.")
         except LineProblem as problem:
@@ -65,11 +70,38 @@ def read_examples(path: Path) -> list[Json]:
     return [_parse(raw) for _, raw in _lines(path)]
 
 
+def read_chats(path: Path) -> list[Json]:
+    """Read the examples of a file that was checked as chats: of a preference example the preferred one."""
+    return [chat_with(example) if is_pair(example) else example for example in read_examples(path)]
+
+
+def kind_of(path: Path) -> LineKind:
+    """Tell by its first example for which method a checked file is."""
+    first = next((_parse(raw) for _, raw in _lines(path)), None)
+    return "dpo" if is_pair(first) else "supervised"
+
+
+def holds_pictures(path: Path) -> bool:
+    """Tell whether any example of a checked file has a picture."""
+    return any(b'"image_url"' in raw and pictures.pictures_in(_parse(raw)) > 0 for _, raw in _lines(path))
+
+
+def check_line(example: object) -> LineKind:
+    """Raise LineProblem when a line is neither a chat nor a preference example that can be trained."""
+    if not isinstance(example, dict) or not is_pair(example):
+        check_example(example)
+        return "supervised"
+    check_shape(example)
+    for name in (PREFERRED, OTHER):
+        check_example(chat_with(example, name))
+    return "dpo"
+
+
 def check_example(example: object) -> None:
     """Raise LineProblem when a line is not a chat example that can be trained."""
     if not isinstance(example, dict):
         raise LineProblem("is not a dictionary; every line must be a JSON dictionary.")
-    _refuse_keys(example, _LINE_KEYS, "has")
+    refuse_keys(example, _LINE_KEYS, "has")
     messages = example.get("messages")
     if not isinstance(messages, list) or not messages:
         raise LineProblem("has no messages; 'messages' must be a non-empty list.")
@@ -82,6 +114,8 @@ def check_example(example: object) -> None:
     if roles[-1] != "assistant":
         raise LineProblem("must have its last message from the assistant.")
     _check_tools(example.get("tools"))
+    if pictures.pictures_in(example) > pictures.MAX_IN_EXAMPLE:
+        raise LineProblem(f"has more than {pictures.MAX_IN_EXAMPLE} images.")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -100,12 +134,6 @@ def _parse(raw: bytes) -> Json:
     return parsed
 
 
-def _refuse_keys(found: Json, allowed: frozenset[str], where: str) -> None:
-    unknown = sorted(set(found) - allowed)
-    if unknown:
-        raise LineProblem(f"{where} unrecognized keys: {', '.join(unknown)}.")
-
-
 def _check_message(message: object, place: int) -> None:
     where = f"message {place}"
     if not isinstance(message, dict):
@@ -113,9 +141,9 @@ def _check_message(message: object, place: int) -> None:
     role = message.get("role")
     if not isinstance(role, str) or role not in _EXTRA_KEYS:
         raise LineProblem(f"{where} has an unrecognized role; allowed are {', '.join(_EXTRA_KEYS)}.")
-    _refuse_keys(message, _SHARED_KEYS | _EXTRA_KEYS[role], f"{where} has")
+    refuse_keys(message, _SHARED_KEYS | _EXTRA_KEYS[role], f"{where} has")
     called = bool(message.get("tool_calls") or message.get("function_call"))
-    _check_content(message.get("content"), f"{where}", may_be_null=role == "assistant" and called)
+    _check_content(message.get("content"), where, role=role, may_be_null=role == "assistant" and called)
     if "weight" in message and (isinstance(message["weight"], bool) or message["weight"] not in (0, 1)):
         raise LineProblem(f"{where} has a weight that is not 0 or 1.")
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
@@ -125,15 +153,17 @@ def _check_message(message: object, place: int) -> None:
     _check_texts(message, where)
 
 
-def _check_content(content: object, where: str, *, may_be_null: bool) -> None:
+def _check_content(content: object, where: str, *, role: str, may_be_null: bool) -> None:
     if content is None:
         if not may_be_null:
             raise LineProblem(f"{where} has no content.")
     elif isinstance(content, list):
-        if not content or not all(
-            isinstance(part, dict) and part.get("type") in ("text", "refusal") for part in content
-        ):
-            raise LineProblem(f"{where} has content parts that are not text.")
+        known = ("text", "refusal", "image_url") if role == "user" else ("text", "refusal")
+        if not content or not all(isinstance(part, dict) and part.get("type") in known for part in content):
+            raise LineProblem(f"{where} has content parts that are not {' or '.join(known)}.")
+        problem = next(filter(None, map(pictures.problem_of, filter(pictures.is_picture, content))), None)
+        if problem is not None:
+            raise LineProblem(f"{where} has {problem}.")
     elif not isinstance(content, str):
         raise LineProblem(f"{where} has content that is neither a string nor a list of parts.")
 
@@ -174,6 +204,8 @@ def _check_texts(message: Json, where: str) -> None:
 def _find_text(value: object, wanted: Callable[[str], bool]) -> str | None:
     if isinstance(value, str):
         return value if wanted(value) else None
+    if pictures.is_picture(value):
+        return None
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((hit for hit in (_find_text(one, wanted) for one in inner) if hit is not None), None)
 

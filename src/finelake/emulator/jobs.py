@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finelake.emulator.chatfile import holds_pictures, kind_of
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError, invalid, not_found
 from finelake.emulator.files import FileRecord, FileService
@@ -98,10 +99,15 @@ class JobService:
         model = self._models.find(plane, spec.model)
         if model is None or model.base.judge is not None:
             raise invalid(f"The specified base model '{spec.model}' does not exist or cannot be tuned.", param="model")
+        if spec.method not in model.base.methods:
+            raise invalid(
+                f"The specified base model '{spec.model}' does not support fine-tuning with method '{spec.method}'.",
+                param="method",
+            )
         files = [("training_file", spec.training_file), ("validation_file", spec.validation_file)]
         for param, file_id in files:
             if file_id is not None:
-                self._check_file(plane, file_id, param)
+                self._check_file(plane, spec, file_id, param, vision=model.base.vision)
         body = {**json.loads(spec.to_json()), "model": model.name}
         with self._store.transaction():
             self._check_room(plane)
@@ -173,7 +179,7 @@ class JobService:
             if failed:
                 self.add_event(job_id, "failed", f"Job failed. {message}", level="error")
 
-    def _check_file(self, plane: Plane, file_id: str, param: str) -> None:
+    def _check_file(self, plane: Plane, spec: JobSpec, file_id: str, param: str, *, vision: bool) -> None:
         try:
             record = self._files.get(plane, file_id)
         except ApiError:
@@ -185,6 +191,25 @@ class JobService:
             raise invalid(f"The {param} '{file_id}' has the status {status}; it must be processed.", param=param)
         if status == "processed":
             check_examples(record, param)
+            self.check_kind(spec, file_id, param, vision=vision)
+
+    def sees(self, job: JobRecord) -> bool:
+        """Tell whether the model of a job takes pictures."""
+        model = self._models.find(job.plane, job.spec.model)
+        return model is not None and model.base.vision
+
+    def check_kind(self, spec: JobSpec, file_id: str, param: str, *, vision: bool) -> None:
+        """Raise 400 when a checked file is not for the job's method, or has pictures that the model does not see."""
+        path = self._files.path(file_id)
+        if kind_of(path) != spec.method:
+            raise ApiError(
+                400,
+                "jsonlValidationFailed",
+                f"The {param} is a {kind_of(path)} file; the method is {spec.method}.",
+                param=param,
+            )
+        if not vision and holds_pictures(path):
+            raise ApiError(400, "jsonlValidationFailed", f"The {param} has images, which this model does not take.")
 
     def _check_room(self, plane: Plane) -> None:
         jobs = self.every(plane)

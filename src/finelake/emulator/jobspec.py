@@ -35,6 +35,8 @@ class JobSpec:
     training_type: str | None
     metadata: dict[str, str] | None
     method_sent: bool
+    method: str = "supervised"
+    beta: float | None = None
 
     def to_json(self) -> str:
         """Return the text that the store keeps."""
@@ -48,7 +50,7 @@ class JobSpec:
 
 def parse_job(plane: Plane, body: Json) -> JobSpec:
     """Check everything about a request that needs no look at files or models; raise ApiError 400."""
-    hyperparameters = _hyperparameters(body)
+    method, hyperparameters = _hyperparameters(body)
     if body.get("integrations"):
         raise invalid("The rehearsal service offers no integrations; leave the field out.", param="integrations")
     return JobSpec(
@@ -63,6 +65,8 @@ def parse_job(plane: Plane, body: Json) -> JobSpec:
         training_type=_training_type(plane, body),
         metadata=_metadata(body.get("metadata")),
         method_sent=body.get("method") is not None,
+        method=method,
+        beta=_beta(method, hyperparameters),
     )
 
 
@@ -90,19 +94,32 @@ def _seed(seed: object) -> int:
     return seed
 
 
-def _hyperparameters(body: Json) -> Json:
-    method = body.get("method")
+def _hyperparameters(body: Json) -> tuple[str, Json]:
+    method, kind = body.get("method"), "supervised"
     if method is None:
         found = body.get("hyperparameters") or {}
-    elif isinstance(method, dict) and method.get("type") == "supervised":
-        found = (method.get("supervised") or {}).get("hyperparameters") or {}
-    elif isinstance(method, dict) and method.get("type") in ("dpo", "reinforcement"):
-        raise invalid("The rehearsal service trains with the method 'supervised' only.", param="method")
+    elif isinstance(method, dict) and method.get("type") in ("supervised", "dpo"):
+        kind = str(method["type"])
+        held = method.get(kind) or {}
+        found = held.get("hyperparameters") or {} if isinstance(held, dict) else held
+    elif isinstance(method, dict) and method.get("type") == "reinforcement":
+        raise invalid("The rehearsal service trains with the methods 'supervised' and 'dpo' only.", param="method")
     else:
         raise invalid("The method must have the type supervised, dpo or reinforcement.", param="method")
     if not isinstance(found, dict):
         raise invalid("The hyperparameters must be an object.", param="hyperparameters")
-    return found
+    return kind, found
+
+
+def _beta(method: str, hyperparameters: Json) -> float | None:
+    value = hyperparameters.get("beta")
+    if value in (None, "auto", -1):
+        return None
+    if method != "dpo":
+        raise invalid("beta belongs to the method 'dpo'.", param="hyperparameters.beta")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 2:
+        raise invalid("beta must be 'auto' or above 0 and at most 2.", param="hyperparameters.beta")
+    return float(value)
 
 
 def _whole(hyperparameters: Json, name: str, most: int) -> int | None:

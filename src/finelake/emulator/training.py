@@ -13,18 +13,20 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from finelake.emulator.chatfile import read_examples
 from finelake.emulator.clock import Clock
 from finelake.emulator.files import FileService
 from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.learner import NgramModel, Score
+from finelake.emulator.lessons import DEFAULT_BETA, Lesson, billed_tokens, learn, lesson_of, score
 from finelake.emulator.metrics import StepMetrics, metrics_of, results_csv
 from finelake.emulator.narration import end_events, start_events, step_event
 from finelake.emulator.plan import REPORT_EVERY
 from finelake.emulator.registry import ModelRegistry
 from finelake.emulator.state import Store
-from finelake.emulator.tokens import Stream, count_example, encoder, stream
+from finelake.emulator.tokens import encoder
 from finelake.emulator.wire import Json, new_id
 from finelake.training.epochs import auto_batch_size, auto_epochs
 
@@ -36,8 +38,17 @@ MAX_TOKENS_TIMES_EPOCHS = 2_000_000_000
 @dataclass(frozen=True, slots=True)
 class _Material:
     model: NgramModel
-    training: list[Stream]
-    validation: list[Stream]
+    training: list[Lesson]
+    validation: list[Lesson]
+    beta: float
+
+    def learn(self, places: list[int]) -> None:
+        """Learn some training examples."""
+        learn(self.model, [self.training[place] for place in places])
+
+    def score(self, lessons: list[Lesson]) -> Score:
+        """Score examples as the job's method does."""
+        return score(self.model, lessons, beta=self.beta)
 
 
 class Trainer:
@@ -82,7 +93,7 @@ class Trainer:
         material = self._material(job)
         batches = job.plan.batches()
         for batch in islice(batches, job.last_step):
-            material.model.learn(material.training[place] for place in batch)
+            material.learn(batch)
         if self._train(job, material, batches):
             self._succeed(job)
 
@@ -97,7 +108,7 @@ class Trainer:
         epochs = job.spec.epochs or auto_epochs(len(examples))
         batch = min(job.spec.batch_size or auto_batch_size(len(examples)), len(examples))
         limit = known.base.training_context
-        billed = epochs * sum(min(limit, count_example(example, encoding=encoding)) for example in examples)
+        billed = epochs * sum(billed_tokens(example, encoding=encoding, limit=limit) for example in examples)
         begun = replace(job, examples=len(examples), epochs=epochs, batch_size=batch, billed_tokens=billed)
         self._store.write(
             "UPDATE jobs SET examples = ?, epochs = ?, batch_size = ?, total_steps = ?, billed_tokens = ?,"
@@ -116,20 +127,15 @@ class Trainer:
             earlier = self._material(parent)
             model = earlier.model
             for batch in islice(parent.plan.batches(), known.step):
-                model.learn(earlier.training[place] for place in batch)
-        encoding = encoder(known.base.encoding)
-        limit = known.base.training_context
-        path = self._jobs.validation_path(job.id)
-        return _Material(
-            model,
-            [
-                stream(e["messages"], encoding=encoding, limit=limit)
-                for e in read_examples(self._jobs.training_path(job.id))
-            ],
-            [stream(e["messages"], encoding=encoding, limit=limit) for e in read_examples(path)]
-            if path.exists()
-            else [],
-        )
+                earlier.learn(batch)
+        encoding, limit = encoder(known.base.encoding), known.base.training_context
+
+        def lessons(path: Path) -> list[Lesson]:
+            examples = read_examples(path) if path.exists() else []
+            return [lesson_of(one, model=model, encoding=encoding, limit=limit) for one in examples]
+
+        training, validation = (self._jobs.training_path(job.id), self._jobs.validation_path(job.id))
+        return _Material(model, lessons(training), lessons(validation), job.spec.beta or DEFAULT_BETA)
 
     def _train(self, job: JobRecord, material: _Material, batches: Iterator[list[int]]) -> bool:
         """Do the steps that are left; False when the job is to stop before its end."""
@@ -137,9 +143,9 @@ class Trainer:
         began, first = self._clock.now(), job.last_step
         for step, batch in enumerate(batches, start=job.last_step + 1):
             chosen = [material.training[place] for place in batch]
-            score = material.model.score(chosen)
-            material.model.learn(chosen)
-            block.append(StepMetrics(step, score.loss, score.accuracy))
+            measured = material.score(chosen)
+            material.learn(batch)
+            block.append(StepMetrics(step, measured.loss, measured.accuracy))
             if not job.plan.reports(step):
                 continue
             self._wait_until(began + self._training_seconds * (step - first) / job.plan.total_steps)
@@ -231,12 +237,12 @@ def _validate(material: _Material, metrics: StepMetrics, *, batch_size: int, ful
         return metrics
     start = (metrics.step - 1) * batch_size
     batch = [examples[place % len(examples)] for place in range(start, start + min(batch_size, len(examples)))]
-    score = material.model.score(batch)
-    whole = material.model.score(examples) if full else Score()
+    found = material.score(batch)
+    whole = material.score(examples) if full else Score()
     return replace(
         metrics,
-        valid_loss=score.loss,
-        valid_accuracy=score.accuracy,
+        valid_loss=found.loss,
+        valid_accuracy=found.accuracy,
         full_valid_loss=whole.loss,
         full_valid_accuracy=whole.accuracy,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from finelake.emulator.catalogue import BASE_MODELS, find_base_model
 from finelake.emulator.files import FileRecord
 from finelake.emulator.jobs import TERMINAL, JobRecord
+from finelake.emulator.lessons import DEFAULT_BETA
 from finelake.emulator.wire import Json, without_nulls
 
 _PROMISED_SECONDS = 25 * 3600
@@ -37,6 +38,8 @@ def job_view(job: JobRecord) -> Json:
         "batch_size": spec.batch_size or -1,
         "learning_rate_multiplier": rate,
     }
+    if spec.method == "dpo":
+        hyperparameters["beta"] = spec.beta or DEFAULT_BETA
     view: Json = {
         "id": job.id,
         "object": "fine_tuning.job",
@@ -49,7 +52,7 @@ def job_view(job: JobRecord) -> Json:
         "finished_at": None if job.finished_at is None else int(job.finished_at),
         "estimated_finish": int(job.created_at) + _PROMISED_SECONDS,
         "hyperparameters": hyperparameters,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}
+        "method": {"type": spec.method, spec.method: {"hyperparameters": hyperparameters}}
         if spec.method_sent
         else None,
         "result_files": [job.result_file] if over else None,

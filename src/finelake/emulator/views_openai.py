@@ -35,6 +35,8 @@ def job_view(job: JobRecord, *, files_are_ready: bool) -> Json:
         "batch_size": job.batch_size or spec.batch_size or "auto",
         "learning_rate_multiplier": spec.learning_rate_multiplier or "auto",
     }
+    if spec.method == "dpo":
+        hyperparameters["beta"] = spec.beta or "auto"
     return {
         "id": job.id,
         "object": "fine_tuning.job",
@@ -47,7 +49,7 @@ def job_view(job: JobRecord, *, files_are_ready: bool) -> Json:
         "finished_at": None if job.finished_at is None else int(job.finished_at),
         "estimated_finish": None,
         "hyperparameters": hyperparameters,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "method": {"type": spec.method, spec.method: {"hyperparameters": hyperparameters}},
         "result_files": [job.result_file] if over else [],
         "trained_tokens": job.billed_tokens if over else None,
         "seed": spec.seed,

@@ -103,6 +103,7 @@ class Worker:
                 if status != "processed":
                     return False
                 check_examples(record, param)
+                self._jobs.check_kind(job.spec, file_id, param, vision=self._jobs.sees(job))
             except ApiError as error:
                 self._jobs.fail(job.id, code="invalid_file", message=error.message, param=param)
                 return False

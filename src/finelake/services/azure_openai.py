@@ -9,7 +9,7 @@ from typing import Any, Literal
 from openai import AzureOpenAI, OpenAI
 
 from finelake.config.settings import Service, Training
-from finelake.services.base import FineTuningService, Token, chosen_hyperparameters, supervised
+from finelake.services.base import FineTuningService, Token, chosen_hyperparameters, method_of
 from finelake.services.contact import Contact
 from finelake.services.credentials import RenewableToken, place_of, resolve
 from finelake.services.deployments import Deployments, connect_deployments
@@ -69,9 +69,9 @@ class AzureOpenAIService(FineTuningService):
         versions before 2025 know no `method`, and every dated version knows `hyperparameters`.
         """
         body: dict[str, Any] = {"trainingType": training.training_type}
-        if self._api == "dated":
+        if self._api == "dated" and training.method == "supervised":
             return body | {"hyperparameters": chosen_hyperparameters(training)}
-        return body | {"method": supervised(training)}
+        return body | {"method": method_of(training)}
 
 
 def connect_azure(service: Service, *, token: Token | None = None) -> AzureOpenAIService:

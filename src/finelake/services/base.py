@@ -13,7 +13,7 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from finelake.config.settings import Training
-from finelake.errors import ServiceError
+from finelake.errors import ConfigError, ServiceError
 from finelake.services.contact import Contact, PassingError
 from finelake.services.deployments import Deployments
 from finelake.services.paging import Item, Page, walk
@@ -130,9 +130,17 @@ def chosen_hyperparameters(training: Training) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != "auto"}
 
 
-def supervised(training: Training) -> dict[str, Any]:
-    """Give the `method` of a supervised job."""
-    return {"type": "supervised", "supervised": {"hyperparameters": chosen_hyperparameters(training)}}
+def method_of(training: Training) -> dict[str, Any]:
+    """Give the `method` of a job. Raises ConfigError for reinforcement, whose data alone are validated."""
+    if training.method == "reinforcement":
+        raise ConfigError(
+            "training.method: reinforcement jobs are not created; `finelake plan` checks their files. Choose "
+            "supervised or dpo."
+        )
+    hyperparameters = chosen_hyperparameters(training)
+    if training.method == "dpo" and training.beta != "auto":
+        hyperparameters["beta"] = training.beta
+    return {"type": training.method, training.method: {"hyperparameters": hyperparameters}}
 
 
 def _after(after: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from openai import OpenAI
 
 from finelake.config.settings import Service, Training
 from finelake.errors import ConfigError
-from finelake.services.base import FineTuningService, supervised
+from finelake.services.base import FineTuningService, method_of
 from finelake.services.contact import Contact
 from finelake.services.credentials import place_of, resolve
 from finelake.services.identity import OPENAI_ENDPOINT, checked_address
@@ -20,7 +20,7 @@ class OpenAIService(FineTuningService):
 
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give `method`; there are no training types here."""
-        return {"method": supervised(training)}
+        return {"method": method_of(training)}
 
 
 def connect_openai(service: Service) -> OpenAIService:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from finelake.config.planning import Method
 from finelake.training.forms.form import LineForm
+from finelake.training.forms.preference import PREFERENCE
 from finelake.training.forms.supervised import SUPERVISED
 
-_FORMS = {form.method: form for form in (SUPERVISED,)}
+_FORMS = {form.method: form for form in (SUPERVISED, PREFERENCE)}
 
 
 def form_of(method: Method) -> LineForm:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from finelake.conversations.text import find_special_token
+from finelake.pictures import embedded_bytes
 from finelake.privacy.detect import Detector
 from finelake.tokens.counter import TokenCounter
 from finelake.training.data import DataFile
@@ -56,11 +57,15 @@ class Places:
 
 @dataclass(slots=True)
 class Pictures:
-    """Pictures in a file: lines that have some, pictures in all, the most in one line, and how they are addressed."""
+    """Pictures in a file: lines that have some, pictures in all, the most in one line, and how they are addressed.
+
+    `largest` is the size in bytes of the largest embedded one.
+    """
 
     lines: int = 0
     count: int = 0
     most: int = 0
+    largest: int = 0
     schemes: Counter[str] = field(default_factory=Counter)
 
     def note(self, addresses: Sequence[str]) -> None:
@@ -69,6 +74,7 @@ class Pictures:
             self.lines += 1
             self.count += len(addresses)
             self.most = max(self.most, len(addresses))
+            self.largest = max(self.largest, *(embedded_bytes(address) for address in addresses))
             self.schemes.update(address.partition(":")[0].lower() for address in addresses)
 
 

@@ -18,14 +18,16 @@ def pictures(known: Known) -> Iterator[Finding]:
         if not found.count:
             continue
         blind = "vision" not in known.model.modalities
+        large = found.largest > limits.max_image_bytes
         many = found.lines > limits.max_examples_with_images or found.most > limits.max_images_per_example
         schemes = ", ".join(f"{scheme} {count:,}" for scheme, count in sorted(found.schemes.items()))
         yield Finding(
             check="pictures",
-            verdict="refuse" if blind or many else "warn",
+            verdict="refuse" if blind or many or large else "warn",
             found=(
                 f"{file.path.name}: {found.count:,} pictures ({schemes}) in {found.lines:,} examples, at most "
-                f"{found.most} in one; {known.model.id} {'does not see' if blind else 'sees'}"
+                f"{found.most} in one, the largest embedded one of {found.largest:,} bytes; {known.model.id} "
+                f"{'does not see' if blind else 'sees'}"
             ),
             limit=(
                 f"{limits.max_examples_with_images:,} examples with pictures, {limits.max_images_per_example} in one, "
@@ -35,8 +37,8 @@ def pictures(known: Known) -> Iterator[Finding]:
             remedy=(
                 "Choose a model with vision (gpt-4o, gpt-4.1) or leave the pictures out."
                 if blind
-                else "Leave pictures out."
-                if many
+                else "Leave pictures out, or make them smaller."
+                if many or large
                 else "Faces, people and CAPTCHAs are skipped by the service without a word; tokens of pictures are not "
                 "in the figures here."
             ),
