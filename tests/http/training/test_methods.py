@@ -94,7 +94,7 @@ def _openai(service: Service) -> OpenAI:
 
 def test_files_of_another_method_are_refused_by_the_plan_and_by_the_service(service: Service, tmp_path: Path) -> None:
     publish_pairs(tmp_path / "published", start=300)
-    with pytest.raises(PlanRefusedError, match=r"curated_method, line_form(?s:.*)line_key_unknown"):
+    with pytest.raises(PlanRefusedError, match=r"curated_method, examples, line_form(?s:.*)line_key_unknown"):
         drive_without_spark(settings_for(tmp_path, url=service.url), tmp_path / "journal")
     files = [_upload(service, "\n".join(pairs(12))), _upload(service, "\n".join(SUPERVISED * 2))]
     for file, kind, other in ((files[0], "supervised", "dpo"), (files[1], "dpo", "supervised")):
