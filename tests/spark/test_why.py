@@ -6,10 +6,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from finelake.errors import InputError
+from finelake.rules.catalogue import all_rules
+from finelake.sample.defect import OUTCOMES
 from finelake.why import Story, tell
-from support.lake import Demo
+from support.lake import Demo, decisions, outcomes
 
 pytestmark = pytest.mark.spark
+
+# Rows without a conversation have no id to ask for; they stand in the quarantine.
+LOOSE = {"conversation_id_missing", "row_not_json"}
 
 
 def first(demo: Demo, defect: str) -> dict[str, object]:
@@ -67,3 +72,19 @@ def test_before_the_first_curation_it_says_which_table_is_missing(demo: Demo, sp
     elsewhere = demo.settings.tables.model_copy(update={"location": f"{demo.settings.tables.location}-none"})
     with pytest.raises(InputError, match="ledger cannot be read"):
         tell(spark, demo.settings.model_copy(update={"tables": elsewhere}), "c-00000")
+
+
+def test_every_reason_and_every_outcome_of_the_sample_is_told(demo: Demo, spark: SparkSession) -> None:
+    made = decisions(spark, demo.settings)
+    assert set(OUTCOMES) - LOOSE <= made.keys()
+    left = {code: min(ids) for code, ids in made.items()}
+    ended = outcomes(spark, demo.settings)
+    told = {name: tell(spark, demo.settings, name) for name in {*left.values()}}
+    for code, name in left.items():
+        chapter = next(chapter for chapter in told[name].chapters if chapter.reason == code)
+        assert chapter.meaning == all_rules()[code].summary, code
+        assert chapter.step == all_rules()[code].step, code
+        assert (told[name].outcome, told[name].reason) == (ended[name]["action"], ended[name]["reason"]), code
+        assert told[name].rows_in == ended[name]["rows"], code
+    assert {story.outcome for story in told.values()} == {"keep", "quarantine", "merge"}
+    assert {each.action for story in told.values() for each in story.chapters} >= {"trim", "note", "untrain", "merge"}

@@ -175,7 +175,7 @@ def doctor(context: Context) -> None:
 @commands.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", default=7, show_default=True)
-@click.option("--conversations", default=640, show_default=True)
+@click.option("--conversations", default=900, show_default=True)
 def sample(folder: Path, seed: int, conversations: int) -> None:
     """Write the sample (raw turns, planted defects' truth, tool definitions) into FOLDER."""
     from finelake.sample import write_sample

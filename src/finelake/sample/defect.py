@@ -36,8 +36,42 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "assistant_missing": "quarantined",
         "turn_too_long": "quarantined",
         "duplicate_exact": "merged",
+        "reply_as_an_ai": "untrained",
+        "reply_markup_only": "untrained",
+        "reply_prompt_markup": "untrained",
+        "reply_prompt_leak": "untrained",
+        "reply_stack_trace": "untrained",
+        "reply_tool_arguments": "untrained",
+        "reply_tool_undefined": "untrained",
+        "reply_refusal": "noted",
+        "reply_handoff": "noted",
+        "reply_apology": "noted",
+        "reply_unfinished": "noted",
+        "reply_html": "noted",
+        "reply_symbols": "noted",
+        "reply_digits": "noted",
+        "reply_canned": "noted",
+        "reply_echo": "noted",
+        "reply_repetition": "noted",
+        "reply_repeated_reply": "noted",
+        "reply_language": "noted",
+        "reply_length_ratio": "noted",
+        "reply_turn_count": "noted",
+        "reply_mojibake": "noted",
+        "replies_untrained": "quarantined",
     }
 )
+
+ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "turn_too_long": ("reply_length_ratio",),
+        "user_missing": ("assistant_leading", "assistant_missing"),
+        "assistant_missing": ("user_trailing",),
+    }
+)
+"""What a conversation with a defect must be found to have besides, since less is left of it."""
+POSSIBLE: Mapping[str, tuple[str, ...]] = MappingProxyType({"tool_call_without_result": ("turn_merged",)})
+"""What may be found besides: two calls become neighbours when the result between them is the one that was lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

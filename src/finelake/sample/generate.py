@@ -15,6 +15,7 @@ from finelake.sample.log import Entry, line_of
 from finelake.sample.lookalikes import LOOKALIKES
 from finelake.sample.phrasebook import Phrasebook, load_phrasebook
 from finelake.sample.plan import LOOKALIKE_TIMES, PLAN, clean_conversations, smallest_sample
+from finelake.sample.planted.replies import NEAR_MISS
 from finelake.sample.tools import tool_definitions
 
 RAW_TURNS = "raw_turns.jsonl"
@@ -44,7 +45,7 @@ class SampleFiles:
     defects: dict[str, int]
 
 
-def write_sample(folder: Path, *, seed: int = 7, conversations: int = 640) -> SampleFiles:
+def write_sample(folder: Path, *, seed: int = 7, conversations: int = 900) -> SampleFiles:
     """Write raw_turns.jsonl, truth.jsonl and tools.json into the folder, which is made when it is missing.
 
     The same seed and number give the same bytes on every machine. Raises ConfigError when the number leaves no room
@@ -127,11 +128,18 @@ def _all_conversations(
     for planting in PLAN:
         for turn in range(planting.times):
             rng = Random(f"{seed}/{planting.plant.__name__}/{turn}")
-            book = books[number % len(books)]
-            entries = write_conversation(f"c-{number:05d}", book=book, rng=rng, wish=planting.wish)
+            book = _book(books, number, planting.language)
+            name = f"c-{number:05d}{NEAR_MISS if planting.near_miss else ''}"
+            entries = write_conversation(name, book=book, rng=rng, wish=planting.wish)
             findings = planting.plant(entries, rng, book)
             number += 1
             yield entries, findings
+
+
+def _book(books: list[Phrasebook], number: int, language: str | None) -> Phrasebook:
+    if language is None:
+        return books[number % len(books)]
+    return next(book for book in books if book.language == language)
 
 
 def _by_arrival(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -15,7 +15,6 @@ JUDGE = Judge(ReplyPlan(rules=Replies(), origins=Origins()))
 # Said in words that the lists do not have; they are counted as missed.
 MISSED = {
     "I must decline to answer that one.",
-    "Dabei kann ich Ihnen leider nicht helfen.",
     "You will be handed over to the night shift.",
     "My deepest apologies for this awful mess.",
     "I would be happy to explain how the deposit wor",

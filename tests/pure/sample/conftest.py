@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from finelake.sample import SampleFiles, write_sample
+from finelake.sample.planted.replies import NEAR_MISS
 from pure.sample.detect import Row
 
 
@@ -25,12 +26,12 @@ class Loaded:
 
     @property
     def clean(self) -> dict[str, list[Row]]:
-        """Return the conversations that no truth row names, each in the order of its turns."""
+        """Return the conversations that no truth row names and that hold no near miss, in the order of their turns."""
         spoiled = {row["conversation_id"] for row in self.truth}
         return {
             name: sorted(rows, key=lambda row: row["turn_index"])
             for name, rows in self.conversations.items()
-            if name not in spoiled
+            if name not in spoiled and not name.endswith(NEAR_MISS)
         }
 
 

@@ -7,11 +7,21 @@ from collections import Counter
 
 import pytest
 
+from finelake.config.replies import Replies
 from finelake.tokens.engine import select_engine
 from pure.sample.conftest import Loaded
 from pure.sample.detect import defects_of, normal_form
 
-RARE = {"too_many_turns", "turn_too_long"}
+RARE = {"too_many_turns", "turn_too_long", "reply_turn_count"}
+NEVER_LEARNT = (
+    "as_an_ai",
+    "markup_only",
+    "prompt_markup",
+    "prompt_leak",
+    "stack_trace",
+    "tool_arguments",
+    "tool_undefined",
+)
 CODES = {
     "conversation_id_missing": "quarantined",
     "row_not_json": "quarantined",
@@ -39,7 +49,15 @@ CODES = {
     "assistant_missing": "quarantined",
     "turn_too_long": "quarantined",
     "duplicate_exact": "merged",
+    **{f"reply_{rule}": "noted" for rule in Replies.model_fields},
+    **{f"reply_{rule}": "untrained" for rule in NEVER_LEARNT},
+    "replies_untrained": "quarantined",
 }
+
+
+def structural(code: str) -> bool:
+    """Tell what `detect` looks for; replies are judged by the job alone (tests/spark/test_planted_truth.py)."""
+    return code != "duplicate_exact" and not code.startswith("repl")
 
 
 def test_every_code_often_enough(sample: Loaded) -> None:
@@ -57,15 +75,18 @@ def test_outcomes(sample: Loaded) -> None:
 def test_truth_is_what_the_rows_show(sample: Loaded) -> None:
     for name, rows in sample.conversations.items():
         named = {row["defect"] for row in sample.truth if row["conversation_id"] == name}
-        assert (name, defects_of(rows)) == (name, named - {"duplicate_exact"})
+        assert (name, defects_of(rows)) == (name, {code for code in named if structural(code)})
 
 
-def test_one_defect_a_conversation_but_for_the_question_before_a_trailing_call(sample: Loaded) -> None:
+def test_one_defect_a_conversation_but_for_what_goes_together(sample: Loaded) -> None:
     codes: dict[str, list[str]] = {}
     for row in sample.truth:
         if row["conversation_id"] is not None:
             codes.setdefault(row["conversation_id"], []).append(row["defect"])
-    assert {tuple(found) for found in codes.values() if len(found) > 1} == {("tool_trailing", "user_trailing")}
+    assert {tuple(found) for found in codes.values() if len(found) > 1} == {
+        ("tool_trailing", "user_trailing"),
+        ("reply_prompt_markup", "replies_untrained"),
+    }
 
 
 def test_truth_names_existing_rows(sample: Loaded) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count, islice
 from random import Random
 
 from finelake.sample.defect import Finding
-from finelake.sample.log import Entry, moment_of, text_of
+from finelake.sample.log import Entry, Row, moment_of, text_of
 from finelake.sample.phrasebook import Phrasebook
 from finelake.sample.planted.edit import positions
 
@@ -34,10 +36,15 @@ def text_special_token(entries: list[Entry], rng: Random, _book: Phrasebook) -> 
 def turn_too_long(entries: list[Entry], rng: Random, _book: Phrasebook) -> list[Finding]:
     """Let the customer paste a ride export of about 230 kB, more than a hundred thousand tokens."""
     at = positions(entries, "customer")[0]
-    start = moment_of(entries[at].row)
-    lines = (_export_line(start - timedelta(minutes=37 * number), rng) for number in range(EXPORT_LINES))
+    lines = islice(export_lines(entries[at].row, rng), EXPORT_LINES)
     entries[at].row["text"] = text_of(entries[at].row) + "\n" + "\n".join(lines)
     return [Finding(defect="turn_too_long", entries=tuple(entries))]
+
+
+def export_lines(row: Row, rng: Random) -> Iterator[str]:
+    """Write lines of a ride export without end, back in time from a row's moment."""
+    start = moment_of(row)
+    return (_export_line(start - timedelta(minutes=37 * number), rng) for number in count())
 
 
 def _export_line(moment: datetime, rng: Random) -> str:
