@@ -51,6 +51,8 @@ EXTRAS = {
     "emulator": EMULATOR,
     "topics": ["scikit-learn>=1.5", "threadpoolctl>=3.2"],
     "semantic": ["scikit-learn>=1.5", "sentence-transformers>=3", "threadpoolctl>=3.2"],
+    # MLflow 3.7 and later keep a local store in a database only.
+    "mlflow": ["alembic>=1.13", "mlflow-skinny>=2.20", "sqlalchemy>=2"],
     "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
     "dev": [
         "hypothesis>=6.100",
@@ -106,6 +108,8 @@ setup(
             "plan = finelake.jobs.plan:main",
             "train = finelake.jobs.train:main",
             "evaluate = finelake.jobs.evaluate:main",
+            "promote = finelake.jobs.promote:main",
+            "rollback = finelake.jobs.rollback:main",
         ]
     },
 )

@@ -1,6 +1,6 @@
 """Create a virtual environment and install the project in it, with uv. Standard library only; Python 3.11 or newer.
 
-    python3 scripts/make_venv.py --folder .venv --extras local,emulator,report,databricks,dev
+    python3 scripts/make_venv.py --folder .venv --extras local,emulator,report,databricks,mlflow,dev
 
 Where Python comes without ensurepip (Debian and Ubuntu split it off), the package that brings it is installed
 when that can be done without asking; else one line names it.
@@ -86,7 +86,9 @@ def main() -> None:
     """Parse the arguments, create the environment and install the project."""
     parser = argparse.ArgumentParser(description="Create a virtual environment and install finelake in it.")
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
-    parser.add_argument("--extras", default="local,emulator,report,databricks,dev", help="comma-separated extras")
+    parser.add_argument(
+        "--extras", default="local,emulator,report,databricks,mlflow,dev", help="comma-separated extras"
+    )
     arguments = parser.parse_args()
     if sys.version_info < OLDEST:
         sys.exit(f"finelake needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")

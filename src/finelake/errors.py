@@ -63,3 +63,9 @@ class PlanRefusedError(FinelakeError):
     """Raised before anything is spent when the plan of a job breaches a limit, or its data are known to fail."""
 
     exit_code = 12
+
+
+class PromotionRefusedError(FinelakeError):
+    """Raised when a model shall be promoted whose evaluation does not say so, and no reason is given."""
+
+    exit_code = 13

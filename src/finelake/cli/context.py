@@ -75,6 +75,35 @@ class Context:
         done = control_run(self.spark, self.settings, control, job_id=job)
         self.show(f"Job {done.job_id} is {done.state}.", render.as_json(done))
 
+    def promote(self, run: str | None, *, override: str | None, remove_previous: bool) -> None:
+        """Promote a run's model and say what the alias stands for."""
+        from finelake.training.display.choice import progress_for
+        from finelake.training.promotion.run import promote
+
+        given: dict[str, Any] = {"override": override} if override is not None else {}
+        given |= {"remove_previous": True} if remove_previous else {}
+        promotion = type(self.settings.promotion).model_validate(self.settings.promotion.model_dump() | given)
+        settings = self.settings.model_copy(update={"promotion": promotion})
+        with progress_for(self.console, live=not self.as_json) as progress:
+            done = promote(self.spark, settings, run=run, progress=progress)
+        self.show(render.promoted(done), {"promote": render.as_json(done)})
+
+    def rollback(self, reason: str | None) -> None:
+        """Roll the alias back and say what it stands for."""
+        from finelake.training.display.choice import progress_for
+        from finelake.training.promotion.run import rollback
+
+        with progress_for(self.console, live=not self.as_json) as progress:
+            done = rollback(self.spark, self.settings, reason=reason, progress=progress)
+        self.show(render.promoted(done), {"rollback": render.as_json(done)})
+
+    def show_aliases(self) -> None:
+        """Show the aliases of the project with their history."""
+        from finelake.training.promotion.run import aliases
+
+        found = aliases(self.spark, self.settings)
+        self.show(render.aliases(found), [render.as_json(entry) for entry in found])
+
     def evaluate(self) -> Evaluation:
         """Answer and compare, showing how far the answers are."""
         from finelake.cli.progress import answer_progress

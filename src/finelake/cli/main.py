@@ -2,7 +2,7 @@
 
 Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
 5 service; 6 environment; 7 balance; 8 another driver works on the run; 9 leakage between splits; 10 hold; 11 reject;
-12 refused by the plan.
+12 refused by the plan; 13 promotion refused.
 """
 
 from __future__ import annotations
@@ -110,6 +110,31 @@ def evaluate(context: Context) -> None:
     evaluation = context.evaluate()
     context.show(render.compared(evaluation), evaluation.as_dict())
     context.exit(evaluation.verdict.exit_code)
+
+
+@commands.command()
+@click.option("--run", metavar="ID", help="Default: the run that the configuration stands for.")
+@click.option("--override", metavar="REASON", help="Promote without the verdict promote; the reason is kept.")
+@click.option("--remove-previous", is_flag=True, help="Then remove what the alias stood for before.")
+@configured
+def promote(context: Context, run: str | None, override: str | None, remove_previous: bool) -> None:
+    """Deploy the judged model for use and let the alias stand for it; interrupted, the same goes on."""
+    context.promote(run, override=override, remove_previous=remove_previous)
+
+
+@commands.command()
+@click.option("--reason", metavar="TEXT", help="Why; it is kept.")
+@configured
+def rollback(context: Context, reason: str | None) -> None:
+    """Let the alias stand for what it stood for before."""
+    context.rollback(reason)
+
+
+@commands.command()
+@configured
+def aliases(context: Context) -> None:
+    """Show which deployment each alias stands for, and stood for."""
+    context.show_aliases()
 
 
 @commands.command()

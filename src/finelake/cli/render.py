@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from finelake.evaluation.results import Evaluation
     from finelake.ingest import Ingested
     from finelake.report.write import ReportFiles
+    from finelake.tables.aliases import AliasEntry
     from finelake.training.clean import LeftOver
     from finelake.training.outcome import TrainingOutcome
+    from finelake.training.promotion.desk import Promoted
     from finelake.why import Story
 
 
@@ -82,6 +84,41 @@ def trained(outcome: TrainingOutcome) -> RenderableType:
         shown = "\n".join(value) if isinstance(value, tuple) else f"{value:,.1f}" if isinstance(value, float) else value
         table.add_row(name.replace("_", " "), str(shown))
     return Group(Text(f"Training run {outcome.run_id}", style="bold"), table)
+
+
+def promoted(done: Promoted) -> RenderableType:
+    """Say what an alias stands for now."""
+    entry = done.entry
+    now = f"Alias {entry.alias} stands for {entry.deployment} ({entry.model}), change {entry.sequence}"
+    lines = [now + ("." if done.changed else ", as before.")]
+    if done.previous:
+        lines.append(f"{done.previous} stays until `finelake promote --remove-previous`.")
+    if done.removed:
+        lines = [lines[0], f"Removed: {', '.join(done.removed)}."]
+    if done.portal:
+        lines.append(done.portal)
+    return Text("\n".join(lines), overflow="fold")
+
+
+def aliases(entries: Sequence[AliasEntry]) -> RenderableType:
+    """Show every change of every alias; the last one of each counts."""
+    table = _table("alias", "change", "action", "deployment", "model", "sku", "run", "verdict", "reason", "at")
+    last = {entry.alias: entry.sequence for entry in entries}
+    for entry in entries:
+        table.add_row(
+            entry.alias,
+            str(entry.sequence),
+            entry.action,
+            entry.deployment,
+            entry.model,
+            entry.sku,
+            entry.run_id,
+            entry.verdict,
+            entry.reason or "",
+            f"{entry.recorded_at:%Y-%m-%d %H:%M}",
+            style="bold" if entry.sequence == last[entry.alias] else "",
+        )
+    return table if entries else Text("No alias was promoted yet.")
 
 
 def compared(evaluation: Evaluation) -> RenderableType:

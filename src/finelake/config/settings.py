@@ -16,6 +16,7 @@ from finelake.config.examples import Checks, Conversations, Examples, SystemProm
 from finelake.config.mixing import Cap, Mixing, Weights
 from finelake.config.planning import Plan
 from finelake.config.privacy import Privacy, SecretRef
+from finelake.config.promotion import Promotion
 from finelake.config.replies import Origins, Replies
 from finelake.config.section import Section
 from finelake.config.service import Deployment, Service, Training
@@ -23,6 +24,7 @@ from finelake.config.session import SessionSettings
 from finelake.config.source import Columns, Output, Source, Tables, ToolCallFields, is_path
 from finelake.config.splits import Decontamination, EvaluationTable, SplitCut, Splits
 from finelake.config.topics import Embeddings, Topics
+from finelake.config.tracking import Tracking
 
 __all__ = [
     "Cap",
@@ -41,6 +43,7 @@ __all__ = [
     "Output",
     "Plan",
     "Privacy",
+    "Promotion",
     "Replies",
     "SecretRef",
     "Semantic",
@@ -56,6 +59,7 @@ __all__ = [
     "ToolCallFields",
     "Tools",
     "Topics",
+    "Tracking",
     "Training",
     "Weights",
     "is_path",
@@ -91,6 +95,8 @@ class Settings(Section):
     training: Training = Training()
     deployment: Deployment = Deployment()
     plan: Plan = Plan()
+    promotion: Promotion = Promotion()
+    tracking: Tracking = Tracking()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")

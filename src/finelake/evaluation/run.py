@@ -17,6 +17,7 @@ from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
 from finelake.tables.runs import RunLog
+from finelake.tracking.track import evaluated
 from finelake.training import identity
 from finelake.training.data import read_training_data
 from finelake.training.steps import BASE, DEPLOY, SMOKE
@@ -42,7 +43,7 @@ def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObs
     manifest = read_manifest(folder) or {}
     version = manifest.get("tables", {}).get(names.EXAMPLES, {}).get("version")
     with connect(settings.service) as service:
-        return evaluate(
+        evaluation = evaluate(
             spark,
             settings,
             client=lambda: service.client,
@@ -53,3 +54,5 @@ def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObs
             examples_version=version,
             train_files=[data.train.path],
         )
+    evaluated(settings, evaluation)
+    return evaluation

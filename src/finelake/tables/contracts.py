@@ -22,7 +22,7 @@ from finelake.tables.schemas.evidence import (
     SemanticPairs,
     Signatures,
 )
-from finelake.tables.schemas.training import Answers, Checkpoints, RunEvents, Scores
+from finelake.tables.schemas.training import Aliases, Answers, Checkpoints, RunEvents, Scores
 
 CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ANNOTATED: Annotated,
@@ -44,6 +44,8 @@ CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ANSWERS: Answers,
     names.SCORES: Scores,
     names.PROFILE: Profile,
+    names.ALIASES: Aliases,
+    names.PROMOTIONS: Runs,
 }
 
 

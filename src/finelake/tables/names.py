@@ -27,6 +27,8 @@ CHECKPOINTS = "checkpoints"
 ANSWERS = "answers"
 SCORES = "scores"
 PROFILE = "profile"
+ALIASES = "aliases"
+PROMOTIONS = "promotions"
 
 # Columns that `finelake ingest` adds to a raw table.
 ROW_PROBLEM = "_row_problem"

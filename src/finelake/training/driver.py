@@ -17,6 +17,7 @@ from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
 from finelake.tables.runs import DeltaJournal
+from finelake.tracking.track import LiveMetrics, begin, trained
 from finelake.training import identity
 from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
@@ -26,7 +27,7 @@ from finelake.training.effects.log import EffectLog
 from finelake.training.effects.upload import UploadPlan
 from finelake.training.outcome import TrainingOutcome
 from finelake.training.plan.run import plan_first
-from finelake.training.progress import Progress
+from finelake.training.progress import Progress, Several
 from finelake.training.steps import (
     BASE,
     DEPLOY,
@@ -72,6 +73,7 @@ def train(
     def log(journal: str) -> EffectLog:
         return EffectLog(DeltaJournal(spark, runs, run_id=journal), clock=clock, lease_seconds=lease_seconds)
 
+    tracked, observer = begin(settings, data, run=run), progress or Progress()
     with connect(settings.service) as service:
         context = RunContext(
             settings=settings,
@@ -84,9 +86,11 @@ def train(
             file_log=lambda file: log(identity.file_journal(settings, file)),
             telemetry=lambda job_id: Telemetry(spark, settings.tables, run_id=run, job_id=job_id),
             clock=clock,
-            progress=progress or Progress(),
+            progress=observer if tracked is None else Several(observer, LiveMetrics(tracked)),
         )
-        return drive(context, take_over=take_over)
+        outcome = drive(context, take_over=take_over)
+    trained(spark, settings, outcome, tracked)
+    return outcome
 
 
 def drive(context: RunContext, *, take_over: bool = False) -> TrainingOutcome:

@@ -51,11 +51,48 @@ class Progress:
     def noted(self, message: str) -> None:
         """Something worth a line happened."""
 
-    def told(self, job_id: str, events: Sequence[Event]) -> None:
-        """New events of a job came in, oldest first."""
+    def told(self, events: Sequence[Event]) -> None:
+        """New events of the job came in, oldest first."""
 
     def job_changed(self, report: JobReport) -> None:
         """The job was looked at."""
 
     def deployment_changed(self, name: str, state: str) -> None:
         """A deployment was looked at."""
+
+
+class Several(Progress):
+    """Tells several observers, in order."""
+
+    def __init__(self, *observers: Progress) -> None:
+        self._observers = observers
+
+    def started(self, step: str, detail: str) -> None:
+        """Tell that a step begins."""
+        for one in self._observers:
+            one.started(step, detail)
+
+    def finished(self, step: str, detail: str) -> None:
+        """Tell that a step is done."""
+        for one in self._observers:
+            one.finished(step, detail)
+
+    def noted(self, message: str) -> None:
+        """Tell a line."""
+        for one in self._observers:
+            one.noted(message)
+
+    def told(self, events: Sequence[Event]) -> None:
+        """Pass new events on."""
+        for one in self._observers:
+            one.told(events)
+
+    def job_changed(self, report: JobReport) -> None:
+        """Pass on where the job stands."""
+        for one in self._observers:
+            one.job_changed(report)
+
+    def deployment_changed(self, name: str, state: str) -> None:
+        """Pass on where a deployment stands."""
+        for one in self._observers:
+            one.deployment_changed(name, state)

@@ -64,7 +64,7 @@ class _Watch:
         """Take new events and pass them on; tells whether there were any."""
         fresh = self.stream.take_new()
         if fresh:
-            self.progress.told(self.job_id, fresh)
+            self.progress.told(fresh)
         for message in self.history.take(fresh):
             self.progress.noted(message)
         return bool(fresh)

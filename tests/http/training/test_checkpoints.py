@@ -80,7 +80,7 @@ def run(folder: Path, settings: Settings) -> TrainingOutcome:
             service=connected,
             data=data,
             model=model,
-            longest_suffix=catalogue.limits.max_suffix_chars,
+            catalogue=catalogue,
             uploads=UploadPlan.of(settings.training),
             log=log(identity.run_id(data, settings=settings, model=model)),
             file_log=file_log,

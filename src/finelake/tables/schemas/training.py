@@ -77,3 +77,22 @@ class Scores(pa.DataFrameModel):
     base_answer: T.StringType = pa.Field(nullable=True)
     tuned_answer: T.StringType = pa.Field(nullable=True)
     suite: T.StringType = pa.Field(nullable=True)
+
+
+class Aliases(pa.DataFrameModel):
+    """One row a change of an alias (see tables.aliases); the highest `sequence` of a project's alias counts."""
+
+    project: T.StringType = pa.Field(nullable=True)
+    alias: T.StringType = pa.Field(nullable=True)
+    sequence: T.LongType = pa.Field(nullable=True)
+    action: T.StringType = pa.Field(nullable=True)
+    deployment: T.StringType = pa.Field(nullable=True)
+    model: T.StringType = pa.Field(nullable=True)
+    sku: T.StringType = pa.Field(nullable=True)
+    capacity: T.LongType = pa.Field(nullable=True)
+    run_id: T.StringType = pa.Field(nullable=True)
+    verdict: T.StringType = pa.Field(nullable=True)
+    evaluation_id: T.StringType = pa.Field(nullable=True)
+    reason: T.StringType = pa.Field(nullable=True)
+    holder: T.StringType = pa.Field(nullable=True)
+    recorded_at: T.TimestampType = pa.Field(nullable=True)
