@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Where a frame is brought to the driver, it is bounded by what the reason says.
 ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/audit.py"): "one row a check",
+    ("collect", "src/finelake/tables/aliases.py"): "one row a promotion or rollback",
+    ("collect", "src/finelake/tracking/track.py"): "one row a step that a job reported or its result file lists",
     ("collect", "src/finelake/splitting/pins.py"): "one row a run that pinned",
     ("collect", "src/finelake/annotate/long_summary.py"): "one row of sums",
     ("collect", "src/finelake/annotate/prompt_summary.py"): "one row, and at most ten prompts' keys",

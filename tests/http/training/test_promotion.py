@@ -59,6 +59,8 @@ class FileAliases:
             os.link(part, place)
         except FileExistsError:
             return False
+        finally:
+            part.unlink()
         return True
 
 
@@ -210,6 +212,7 @@ def test_a_rollback_that_died_after_its_row_is_not_done_twice(
     for path in journal[result:]:
         path.unlink()
     with desk(tmp_path, settings) as at:
+        at.log.acquire(take_over=True)
         found = at.rollback(None)
         assert (found.changed, found.entry.deployment) == (False, back.entry.deployment)
         assert len(at.history) == 4
