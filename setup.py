@@ -110,6 +110,7 @@ setup(
             "evaluate = finelake.jobs.evaluate:main",
             "promote = finelake.jobs.promote:main",
             "rollback = finelake.jobs.rollback:main",
+            "reproduce = finelake.jobs.reproduce:main",
         ]
     },
 )

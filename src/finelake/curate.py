@@ -34,6 +34,7 @@ from finelake.conversations.tools import infer_tools
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
 from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version
 from finelake.errors import InputError
+from finelake.lineage.record import curation_origin, record_curation
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.relate.documents import documents, trained_tokens
@@ -209,7 +210,10 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         _pin(run, examples, pins)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
-        manifest = _manifest(run, plan, balance, rules, files) | summaries | _proof(pins, findings)
+        manifest = (
+            _manifest(run, plan, balance, rules, files) | summaries | _proof(pins, findings) | curation_origin(run)
+        )
+        record_curation(spark, settings, manifest)
         write_manifest(manifest, folder=Path(settings.output.folder))
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
 
@@ -369,7 +373,6 @@ def _manifest(
     return {
         "finelake": __version__,
         "run_id": run.run_id,
-        "config_hash": _short_hash(run.settings.model_dump(mode="json")),
         "model": run.catalogue.find(run.settings.model).id,
         "encoding": plan.encoding,
         "token_engine": engine.name,

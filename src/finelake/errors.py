@@ -69,3 +69,9 @@ class PromotionRefusedError(FinelakeError):
     """Raised when a model shall be promoted whose evaluation does not say so, and no reason is given."""
 
     exit_code = 13
+
+
+class NotReproducedError(FinelakeError):
+    """Raised when the files of a run cannot be rebuilt; where they were and differ, the exit code is the same."""
+
+    exit_code = 14

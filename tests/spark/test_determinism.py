@@ -41,7 +41,7 @@ def moved(settings: Settings, folder: Path) -> Settings:
 
 def comparable(folder: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    for key in ("run_id", "config_hash", "tables"):
+    for key in ("run_id", "config", "config_hash", "tables"):
         del manifest[key]
     manifest["source"] = manifest["source"]["rows"]
     return manifest

@@ -104,13 +104,13 @@ class Context:
         found = aliases(self.spark, self.settings)
         self.show(render.aliases(found), [render.as_json(entry) for entry in found])
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self, *, take_over: bool = False) -> Evaluation:
         """Answer and compare, showing how far the answers are."""
         from finelake.cli.progress import answer_progress
         from finelake.evaluation.run import evaluate_run
 
         with answer_progress(self.console) as observer:
-            return evaluate_run(self.spark, self.settings, observer=observer)
+            return evaluate_run(self.spark, self.settings, observer=observer, take_over=take_over)
 
     def run_all(self) -> int:
         """Curate, train, evaluate; gives the verdict's exit code."""

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done (and, where models were compared, promote); 1 unexpected; 2 configuration; 3 input; 4 output;
 5 service; 6 environment; 7 balance; 8 another driver works on the run; 9 leakage between splits; 10 hold; 11 reject;
-12 refused by the plan; 13 promotion refused.
+12 refused by the plan; 13 promotion refused; 14 not reproduced.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 from finelake import __version__
 from finelake.cli import render
 from finelake.cli.context import Context, configured
+from finelake.cli.lineage import diff, reproduce, runs
 from finelake.errors import PlanRefusedError
 
 
@@ -104,10 +105,11 @@ def clean(context: Context, yes: bool, run: str | None) -> None:
 
 
 @commands.command()
+@click.option("--take-over", is_flag=True, help="Take the evaluation from a driver that seems to be alive but is not.")
 @configured
-def evaluate(context: Context) -> None:
+def evaluate(context: Context, take_over: bool) -> None:
     """Answer the test split with the tuned and the base model, compare, and give a verdict."""
-    evaluation = context.evaluate()
+    evaluation = context.evaluate(take_over=take_over)
     context.show(render.compared(evaluation), evaluation.as_dict())
     context.exit(evaluation.verdict.exit_code)
 
@@ -232,6 +234,10 @@ def demo(folder: Path, port: int, keep_service: bool) -> None:
     from finelake.cli.demo import run_demo
 
     raise SystemExit(run_demo(folder, port=port, keep_service=keep_service))
+
+
+for command in (runs, reproduce, diff):
+    commands.add_command(command)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Having both models answer all items, in bounded parallel, each question paid once.
 
-Answers that the run has in its table are not asked again. New ones are recorded while others are still under way,
-`evaluation.record_every` at a time or after half a minute, so a killed process loses at most those.
+Answers that the run has in its store are not asked again. New ones are kept the moment they arrive and recorded while
+others are still under way, `evaluation.record_every` at a time or after half a minute, so a killed process loses none.
 Refusals cost nothing and may pass, so they are recorded only when all is answered: a run that ended because too
 many were refused asks those again.
 
@@ -28,6 +28,7 @@ from finelake.evaluation.metrics.refusal import FILTERED
 logger = logging.getLogger(__name__)
 
 _RECORD_SECONDS = 30.0
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,36 @@ class AnswerStore(Protocol):
     def record(self, answers: Sequence[Answer]) -> None: ...
 
 
+class AnswerSpool(AnswerStore, Protocol):
+    """A store that keeps one answer at once, before it is recorded with others; `keep` is called by many threads."""
+
+    def keep(self, answer: Answer) -> None: ...
+
+
+class Batches(Protocol):
+    """The write-ahead record of what is asked, under a lease (see training.effects.batch)."""
+
+    def begin(self, keys: Sequence[str], *, at_once: int) -> str: ...
+
+    def stay(self) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+
 def collect_answers(
     client: ClientSource,
     questions: Iterable[Question],
     *,
-    store: AnswerStore,
+    store: AnswerSpool,
+    batches: Batches,
     evaluation: Evaluation,
     observer: AnswerObserver | None = None,
     purse: Purse | None = None,
 ) -> dict[str, Answer]:
     """Give the answer to each question, by key; equal questions are asked once, and none that `purse` cannot pay.
 
-    Raises ServiceError when more than `max_failed_share` of a model's answers failed, or the service refuses all.
+    Raises ServiceError when more than `max_failed_share` of a model's answers failed, or the service refuses all;
+    RunBusyError when another driver took the evaluation over.
     Whatever ends it, every billed answer that has arrived is recorded first.
     """
     distinct = {question.key: question for question in questions}
@@ -70,19 +89,31 @@ def collect_answers(
     purse = Purse(Budget()) if purse is None else purse
     purse.start(kept.values())
     known = {key: answer for key, answer in kept.items() if key in distinct}
-    ledger = _Ledger(distinct, known, store=store, evaluation=evaluation, purse=purse, observer=observer)
+    ledger = _Ledger(
+        distinct, known, store=store, batches=batches, evaluation=evaluation, purse=purse, observer=observer
+    )
+    left = [question for key, question in distinct.items() if key not in known]
+    batch = batches.begin([question.key for question in left], at_once=evaluation.concurrency) if left else None
     pace = Pace()
+
+    def answered(question: Question) -> Answer:
+        answer = ask(client, question, pace=pace, evaluation=evaluation)
+        if answer.billed:
+            store.keep(answer)
+        return answer
+
     pool = ThreadPoolExecutor(max_workers=evaluation.concurrency, thread_name_prefix="finelake-answers")
     window = evaluation.concurrency + evaluation.record_every
     futures: set[Future[Answer]] = set()
     try:
-        for question in (question for key, question in distinct.items() if key not in known):
+        for question in left:
             while futures and not purse.admits(question):
                 futures = ledger.take_finished(futures)
             if not purse.admits(question):
                 break
             purse.reserve(question)
-            futures.add(pool.submit(ask, client, question, pace=pace, evaluation=evaluation))
+            batches.stay()
+            futures.add(pool.submit(answered, question))
             if len(futures) >= window:
                 futures = ledger.take_finished(futures)
         while futures:
@@ -93,6 +124,8 @@ def collect_answers(
         pace.stop()
         pool.shutdown(wait=True, cancel_futures=True)
         ledger.rescue(futures)
+        if batch is not None:
+            batches.end(batch)
     return ledger.answers
 
 
@@ -105,6 +138,7 @@ class _Ledger:
         known: dict[str, Answer],
         *,
         store: AnswerStore,
+        batches: Batches,
         evaluation: Evaluation,
         purse: Purse,
         observer: AnswerObserver | None,
@@ -116,6 +150,7 @@ class _Ledger:
         self._total = len(questions)
         self._reused = len(known)
         self._store = store
+        self._batches = batches
         self._evaluation = evaluation
         self._observer = observer
         self._billed: list[Answer] = []
@@ -124,8 +159,11 @@ class _Ledger:
         self._tell()
 
     def take_finished(self, futures: set[Future[Answer]]) -> set[Future[Answer]]:
-        """Wait for at least one answer, take in all that are there, and give the rest."""
-        finished, waiting = wait(futures, return_when=FIRST_COMPLETED)
+        """Wait for at least one answer, take in all that are there, and give the rest; the lease is kept meanwhile."""
+        finished, waiting = wait(futures, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        while not finished:
+            self._batches.stay()
+            finished, waiting = wait(futures, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         for future in finished:
             self._take(future.result())
         self._tell()

@@ -11,21 +11,25 @@ from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 from finelake.evaluation.answer_table import AnswerTable
-from finelake.evaluation.answers import AnswerObserver, AnswerStore, collect_answers
+from finelake.evaluation.answers import AnswerObserver, AnswerSpool, Batches, collect_answers
 from finelake.evaluation.asking import ClientSource, Role
 from finelake.evaluation.budget import Purse, estimator
 from finelake.evaluation.comparison import Gathered, compare
+from finelake.evaluation.holding import holding, record_evaluation
 from finelake.evaluation.judge import pairs_to_judge
 from finelake.evaluation.judgement import judge_scores
+from finelake.evaluation.metrics.metric import Metric
 from finelake.evaluation.page.render import write_pages
 from finelake.evaluation.page.samples import parts_to_show
-from finelake.evaluation.plan import declared_metrics, plan_items
+from finelake.evaluation.plan import Plan, declared_metrics, plan_items
 from finelake.evaluation.report import write_reports
 from finelake.evaluation.results import Evaluation, ExamplesRead
-from finelake.evaluation.score_table import record_scores
+from finelake.evaluation.score_table import Score, record_scores
 from finelake.evaluation.scoring import ROLES, Asked, ask_models, metrics_by_suite, score_items
+from finelake.evaluation.spool import SpooledAnswers
 from finelake.tables.names import ANSWERS, EXAMPLES, SCORES, table_ref
 from finelake.tables.reading import latest_version
+from finelake.training.effects.batch import QuestionBatches
 
 
 def evaluate(
@@ -39,6 +43,7 @@ def evaluate(
     observer: AnswerObserver | None = None,
     examples_version: int | None = None,
     train_files: Sequence[Path] = (),
+    take_over: bool = False,
 ) -> Evaluation:
     """Compare the deployments `tuned` and `base` (model names at OpenAI) on the test split and the suites.
 
@@ -47,9 +52,10 @@ def evaluate(
     that were trained on; writes the tables `answers` and `scores` and the reports in the output folder. Called again
     with the same run id it asks only what has no recorded answer yet, and gives the same result.
 
-    Raises ConfigError when both names are the same or a metric is not there, InputError when there is nothing to
-    answer, ServiceError when the service refuses or too many answers fail, OutputError when tables or reports cannot
-    be written.
+    Raises RunBusyError when another driver evaluates the run (`take_over` takes it from one that only seems alive),
+    ConfigError when both names are the same or a metric is not there, InputError when there is nothing to answer,
+    ServiceError when the service refuses or too many answers fail, OutputError when tables or reports cannot be
+    written.
     """
     _check_names(tuned, base)
     config = settings.evaluation
@@ -58,13 +64,35 @@ def evaluate(
     version = latest_version(spark, examples) if examples_version is None else examples_version
     plan = plan_items(spark, settings, examples, version=version, train_files=train_files)
     models: dict[Role, str] = {"base": base, "tuned": tuned}
-    gathered = _gather(
-        [ask_models(item, models=models, evaluation=config) for item in plan.items],
-        client=client,
-        store=AnswerTable(spark, table_ref(settings.tables, ANSWERS), run_id=run_id),
-        settings=settings,
-        observer=observer,
-    )
+    asked = [ask_models(item, models=models, evaluation=config) for item in plan.items]
+    table = AnswerTable(spark, table_ref(settings.tables, ANSWERS), run_id=run_id)
+    store = SpooledAnswers(table, Path(settings.output.folder) / f".answers-{run_id}")
+    with holding(spark, settings, run_id=run_id, take_over=take_over) as log:
+        gathered = _gather(
+            asked, client=client, store=store, batches=QuestionBatches(log), settings=settings, observer=observer
+        )
+        evaluation, scores = _compared(gathered, plan, metrics, settings, run_id, ExamplesRead(str(examples), version))
+        scores_table = table_ref(settings.tables, SCORES)
+        record_scores(spark, scores_table, scores, run_id=run_id, evaluation_id=evaluation.evaluation_id)
+        record_evaluation(log, evaluation, settings)
+    folder = Path(settings.output.folder)
+    write_reports(evaluation, folder)
+    shown = config.page
+    parts = parts_to_show(evaluation, gathered, scores, most=shown.answers, characters=shown.characters)
+    write_pages(evaluation, scores, parts, folder)
+    return evaluation
+
+
+def _compared(
+    gathered: Gathered,
+    plan: Plan,
+    metrics: dict[str, Metric],
+    settings: Settings,
+    run_id: str,
+    examples: ExamplesRead,
+) -> tuple[Evaluation, list[Score]]:
+    """Score the answers and compare the scores."""
+    config = settings.evaluation
     by_suite = metrics_by_suite(config.suites, metrics)
     scores = score_items(gathered.asked, gathered.answers, metrics=metrics, by_suite=by_suite)
     scores += judge_scores(gathered.pairs, gathered.answers)
@@ -75,23 +103,17 @@ def evaluate(
         metrics=metrics,
         config=config,
         run_id=run_id,
-        examples=ExamplesRead(str(examples), version),
+        examples=examples,
     )
-    scores_table = table_ref(settings.tables, SCORES)
-    record_scores(spark, scores_table, scores, run_id=run_id, evaluation_id=evaluation.evaluation_id)
-    folder = Path(settings.output.folder)
-    write_reports(evaluation, folder)
-    shown = config.page
-    parts = parts_to_show(evaluation, gathered, scores, most=shown.answers, characters=shown.characters)
-    write_pages(evaluation, scores, parts, folder)
-    return evaluation
+    return evaluation, scores
 
 
 def _gather(
     asked: Sequence[Asked],
     *,
     client: ClientSource,
-    store: AnswerStore,
+    store: AnswerSpool,
+    batches: Batches,
     settings: Settings,
     observer: AnswerObserver | None,
 ) -> Gathered:
@@ -102,6 +124,7 @@ def _gather(
         client,
         [entry.questions[role] for entry in asked for role in ROLES],
         store=store,
+        batches=batches,
         evaluation=config,
         observer=observer,
         purse=purse,
@@ -109,7 +132,9 @@ def _gather(
     pairs = pairs_to_judge(asked, answers, evaluation=config)
     questions = [question for pair in pairs for question in pair.questions]
     if questions:
-        answers |= collect_answers(client, questions, store=store, evaluation=config, observer=observer, purse=purse)
+        answers |= collect_answers(
+            client, questions, store=store, batches=batches, evaluation=config, observer=observer, purse=purse
+        )
     return Gathered(asked=asked, answers=answers, pairs=pairs, spent=purse.spent)
 
 

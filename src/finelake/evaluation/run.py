@@ -23,7 +23,9 @@ from finelake.training.data import read_training_data
 from finelake.training.steps import BASE, DEPLOY, SMOKE
 
 
-def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObserver | None = None) -> Evaluation:
+def evaluate_run(
+    spark: SparkSession, settings: Settings, *, observer: AnswerObserver | None = None, take_over: bool = False
+) -> Evaluation:
     """Compare the tuned with the base model of the run that these settings and published files stand for.
 
     Reads the examples table at the version that the manifest names. Raises InputError when the run has not ended,
@@ -53,6 +55,7 @@ def evaluate_run(spark: SparkSession, settings: Settings, *, observer: AnswerObs
             observer=observer,
             examples_version=version,
             train_files=[data.train.path],
+            take_over=take_over,
         )
     evaluated(settings, evaluation)
     return evaluation

@@ -86,11 +86,8 @@ class DeltaJournal:
 
         Raises OutputError and Spark's own errors when nothing was written.
         """
-        text = json.dumps(entry.payload, sort_keys=True, ensure_ascii=False)
-        row = (self._run_id, entry.sequence, entry.holder, entry.step, entry.entry, text, entry.recorded_at)
-        frame = checked(self._spark.createDataFrame([row], schema=_SCHEMA), RUNS)
         try:
-            append_once(frame, self._table, key=f"run.{self._run_id}", version=entry.sequence, new_columns=True)
+            append_entry(self._spark, self._table, entry, run_id=self._run_id)
         except Exception:
             # A conflict, or an answer that was lost: what stands in the table decides.
             holder = self._holder_of(entry.sequence)
@@ -107,12 +104,27 @@ class DeltaJournal:
         return None if found is None else str(found["holder"])
 
     def _rows(self) -> DataFrame:
-        frame = read_table(self._spark, self._table)
-        for name, kind in _ADDED_LATER.items():
-            if name not in frame.columns:
-                frame = frame.withColumn(name, F.lit(None).cast(kind))
-        rows = checked(frame, RUNS).where(F.col("run_id") == self._run_id)
-        return rows.withColumn("at", F.unix_micros("recorded_at") / F.lit(1e6))
+        return journal_rows(self._spark, self._table).where(F.col("run_id") == self._run_id)
+
+
+def journal_rows(spark: SparkSession, table: TableRef) -> DataFrame:
+    """Read the entries of all runs; the column `at` holds recorded_at in seconds since 1970.
+
+    Raises InputError when there is no such table, or one of other form.
+    """
+    frame = read_table(spark, table)
+    for name, kind in _ADDED_LATER.items():
+        if name not in frame.columns:
+            frame = frame.withColumn(name, F.lit(None).cast(kind))
+    return checked(frame, RUNS).withColumn("at", F.unix_micros("recorded_at") / F.lit(1e6))
+
+
+def append_entry(spark: SparkSession, table: TableRef, entry: Entry, *, run_id: str) -> None:
+    """Write an entry where no entry of its number or above is; else Delta skips it, or there is a conflict."""
+    text = json.dumps(entry.payload, sort_keys=True, ensure_ascii=False)
+    row = (run_id, entry.sequence, entry.holder, entry.step, entry.entry, text, entry.recorded_at)
+    frame = checked(spark.createDataFrame([row], schema=_SCHEMA), RUNS)
+    append_once(frame, table, key=f"run.{run_id}", version=entry.sequence, new_columns=True)
 
 
 def run_ids(spark: SparkSession, table: TableRef) -> list[str]:

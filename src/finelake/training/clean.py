@@ -15,6 +15,7 @@ from openai.types.fine_tuning import FineTuningJob
 from pyspark.sql import SparkSession
 
 from finelake.config.settings import Settings
+from finelake.lineage.journals import is_training
 from finelake.services.base import FineTuningService
 from finelake.services.connect import connect
 from finelake.tables import names
@@ -27,7 +28,6 @@ from finelake.training.effects.removal import remove_deployment, remove_file
 from finelake.training.patience import Patience
 from finelake.training.steps import DEPLOY, JOB, SMOKE, UPLOAD
 
-_FILE_JOURNAL = "file-"
 _ENDED = {"succeeded", "failed", "cancelled"}
 
 
@@ -64,7 +64,7 @@ def _logs(spark: SparkSession, settings: Settings, clock: Clock) -> list[EffectL
     return [
         EffectLog(DeltaJournal(spark, runs, run_id=one), clock=clock, lease_seconds=seconds)
         for one in run_ids(spark, runs)
-        if not one.startswith(_FILE_JOURNAL)
+        if is_training(one)
     ]
 
 

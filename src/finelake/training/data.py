@@ -28,13 +28,14 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The published files of one curation, the model that their tokens were counted for, and the method of training."""
+    """The published files of one curation (its run id), the model its tokens were counted for, the way of training."""
 
     model: str
     train: DataFile
     validation: DataFile
     test: DataFile
     method: Method = "supervised"
+    curation: str | None = None
 
 
 def read_training_data(folder: Path) -> TrainingData:
@@ -55,7 +56,7 @@ def read_training_data(folder: Path) -> TrainingData:
         raise InputError(f"{folder / MANIFEST} lacks or garbles {error}. {_CURATE} to write it anew.") from None
     for file in files.values():
         _verify(file)
-    return TrainingData(model=model, method=method, **files)
+    return TrainingData(model=model, method=method, **files, curation=manifest.get("run_id"))
 
 
 def _file(folder: Path, split: str, entry: dict[str, Any]) -> DataFile:

@@ -13,6 +13,8 @@ from pyspark.sql import SparkSession
 
 from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
+from finelake.lineage.journals import ORIGIN
+from finelake.lineage.record import training_origin
 from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
@@ -112,6 +114,8 @@ def drive(context: RunContext, *, take_over: bool = False) -> TrainingOutcome:
 def _go_on(context: RunContext) -> None:
     if context.log.attempts(JOB) == 0:
         plan_first(context)
+    if context.log.result(ORIGIN) is None:
+        context.log.record_result(ORIGIN, training_origin(context.settings, context.data))
     for step in STEPS:
         if context.log.result(step.name) is not None:
             context.progress.finished(step.name, f"{summary(step.name, context.recorded(step.name))} (earlier)")

@@ -35,6 +35,29 @@ class MemoryStore:
         self.kept |= {answer.key: answer for answer in answers}
         self.sizes.append(len(answers))
 
+    def keep(self, answer: Answer) -> None:
+        assert answer.billed
+
+
+class Free:
+    """Batches that nobody else may want, and what was begun and ended of them."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.ended = 0
+
+    def begin(self, keys: Sequence[str], *, at_once: int) -> str:
+        assert at_once > 0
+        self.begun.append(len(keys))
+        return "batch"
+
+    def stay(self) -> None:
+        assert len(self.begun) > self.ended, "a question goes out without a batch"
+
+    def end(self, name: str) -> None:
+        assert name == "batch"
+        self.ended += 1
+
 
 def questions(count: int) -> list[Question]:
     payloads = [{"model": "m", "messages": [{"role": "user", "content": f"Question {at}"}]} for at in range(count)]
@@ -50,7 +73,9 @@ def collect(
 ) -> tuple[dict[str, Answer], Recorder, list[AnswerProgress]]:
     progress: list[AnswerProgress] = []
     with chat_server(respond) as recorder, openai.OpenAI(api_key="k", base_url=recorder.url) as client:
-        answers = collect_answers(lambda: client, asked, store=store, evaluation=evaluation, observer=progress.append)
+        answers = collect_answers(
+            lambda: client, asked, store=store, batches=Free(), evaluation=evaluation, observer=progress.append
+        )
     return answers, recorder, progress
 
 
@@ -116,7 +141,7 @@ def test_billed_answers_survive_a_refusal_that_ends_everything() -> None:
     store, asked = MemoryStore(), questions(30)
     with chat_server(deleted_midway) as recorder, openai.OpenAI(api_key="k", base_url=recorder.url) as client:
         with pytest.raises(ServiceError, match="DeploymentNotFound"):
-            collect_answers(lambda: client, asked, store=store, evaluation=EVALUATION)
+            collect_answers(lambda: client, asked, store=store, batches=Free(), evaluation=EVALUATION)
         assert recorder.answered().keys() == store.kept.keys()
     assert store.kept
 
@@ -130,6 +155,8 @@ def test_an_interruption_keeps_what_was_paid() -> None:
 
     with chat_server(echo) as recorder, openai.OpenAI(api_key="k", base_url=recorder.url) as client:
         with pytest.raises(KeyboardInterrupt):
-            collect_answers(lambda: client, asked, store=store, evaluation=EVALUATION, observer=interrupt)
+            collect_answers(
+                lambda: client, asked, store=store, batches=Free(), evaluation=EVALUATION, observer=interrupt
+            )
         assert recorder.answered().keys() == store.kept.keys()
     assert len(store.kept) >= 8

@@ -8,7 +8,7 @@ import openai
 import pytest
 from tests.http.evaluation.chat_server import Response, chat_server, completion
 from tests.http.evaluation.conftest import KEY, Emulator
-from tests.http.evaluation.test_answers import MemoryStore, echo, questions
+from tests.http.evaluation.test_answers import Free, MemoryStore, echo, questions
 
 from finelake.config.evaluation import Budget, Evaluation, Judge
 from finelake.evaluation.answers import collect_answers
@@ -43,7 +43,7 @@ def judged(
     store = MemoryStore()
     with openai.OpenAI(api_key=KEY, base_url=url) as client:
         asked_for = [question for pair in pairs for question in pair.questions]
-        verdicts = collect_answers(lambda: client, asked_for, store=store, evaluation=evaluation)
+        verdicts = collect_answers(lambda: client, asked_for, store=store, batches=Free(), evaluation=evaluation)
     (found,) = judgements(pairs, verdicts, model=model, confidence=0.95)
     return found, judge_scores(pairs, verdicts), pairs, store
 
@@ -101,7 +101,9 @@ def test_the_budget_ends_at_the_same_question_however_many_are_asked_at_once(con
     # Each answer bills 13 tokens, and may cost up to 20 before it is there: 7 answers are 91, an eighth would pass 110.
     purse = Purse(Budget(max_tokens=110), estimate=lambda _: (10, 10))
     with chat_server(echo) as server, openai.OpenAI(api_key="k", base_url=server.url) as client:
-        answers = collect_answers(lambda: client, asked, store=store, evaluation=evaluation, purse=purse)
+        answers = collect_answers(
+            lambda: client, asked, store=store, batches=Free(), evaluation=evaluation, purse=purse
+        )
     assert list(answers) != []
     assert set(answers) == {question.key for question in asked[:7]}
     assert store.kept == answers
@@ -113,5 +115,7 @@ def test_what_earlier_starts_spent_counts() -> None:
     for limit, expected in ((60, 4), (60, 4), (110, 7)):
         purse = Purse(Budget(max_tokens=limit), estimate=lambda _: (10, 10))
         with chat_server(echo) as server, openai.OpenAI(api_key="k", base_url=server.url) as client:
-            answers = collect_answers(lambda: client, asked, store=store, evaluation=Evaluation(), purse=purse)
+            answers = collect_answers(
+                lambda: client, asked, store=store, batches=Free(), evaluation=Evaluation(), purse=purse
+            )
         assert len(answers) == expected

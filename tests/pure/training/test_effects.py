@@ -296,14 +296,19 @@ def test_questions_that_may_have_been_paid_are_counted() -> None:
     log = log_on(journal, time)
     log.acquire()
     batches = QuestionBatches(log)
-    batches.end(batches.begin(["b", "a"]))
-    assert batches.begin(["a", "b"]) != batches.begin(["c", "d", "e"])
+    batches.end(batches.begin(["b", "a"], at_once=4))
+    assert QuestionBatches(log_on(journal, time)).unclear() == 0
+    assert batches.begin(["a", "b"], at_once=4) != batches.begin(["c", "d", "e"], at_once=4)
     again = log_on(journal, time)
     assert QuestionBatches(again).unclear() == 3
+    batches.begin(["c", "d", "e"], at_once=2)
+    batches.stay()
+    again.refresh()
+    assert QuestionBatches(again).unclear() == 2
     other = log_on(journal, time, elsewhere="host-a")
     other.acquire(take_over=True)
     with pytest.raises(RunBusyError):
-        batches.begin(["f"])
+        batches.begin(["f"], at_once=4)
 
 
 def test_the_age_of_a_result_survives_a_clock_that_jumps() -> None:
