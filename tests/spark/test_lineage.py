@@ -79,7 +79,7 @@ def test_a_run_is_made_again_with_the_pins_it_found_and_nothing_of_it_is_touched
     assert {path.name: path.read_bytes() for path in (grown.folder / "output").iterdir()} == published
 
 
-def test_an_overwritten_run_is_made_again_and_a_record_that_is_not_what_came_of_it_is_told(
+def test_an_overwritten_run_is_made_again_and_a_false_record_is_told(
     spark: SparkSession, grown: Grown, tmp_path: Path
 ) -> None:
     manifest = find_thread(spark, grown.settings, grown.first.run_id).curation

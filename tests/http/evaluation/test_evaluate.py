@@ -7,24 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openai
 import pytest
 from tests.http.evaluation import conftest as desk
-from tests.http.evaluation.chat_server import Response, chat_server, forward_to, refusal
+from tests.http.evaluation.chat_server import Responder, Response, chat_server, forward_to, refusal
 from tests.http.evaluation.conftest import BASE, KEY, Emulator
 
 from finelake.config.evaluation import Budget, Evaluation, Judge, Suite, SuiteFields, TokenPrices
 from finelake.config.settings import Settings
-from finelake.errors import ConfigError, InputError
+from finelake.errors import ConfigError, InputError, RunBusyError
 from finelake.evaluation import results
 from finelake.evaluation.answers import AnswerProgress
 from finelake.evaluation.evaluate import evaluate
 from finelake.evaluation.prompts import read_items
+from finelake.lineage.listing import list_runs
 from finelake.tables.names import ANSWERS, EXAMPLES, SCORES, table_ref
 from finelake.tables.reading import latest_version, read_table
 
@@ -99,51 +103,93 @@ def check_report(settings: Settings, found: results.Evaluation) -> None:
     assert "platform" not in text, "the report shows conversation text"
 
 
+@dataclass
+class Holding:
+    """Passes the first questions on and holds all later ones until it is told to let go, or until it is told to cut."""
+
+    forward: Responder
+    passed: int
+    arrived: list[str] = field(default_factory=list)
+    held: int = 0
+    let_go: threading.Event = field(default_factory=threading.Event)
+    cut: bool = False
+
+    def __call__(self, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        self.arrived.append(path)
+        if len(self.arrived) > self.passed:
+            self.held += 1
+            self.let_go.wait(timeout=300)
+            if self.cut:
+                return Response(0, b"")
+        return self.forward(path, headers, body)
+
+
 @pytest.mark.usefixtures("examples")
-def test_a_killed_evaluation_goes_on_and_asks_only_what_was_not_recorded(
+def test_a_killed_evaluation_goes_on_and_pays_for_no_answer_twice(
     spark: SparkSession, settings: Settings, emulator: Emulator, tmp_path: Path
 ) -> None:
-    forward = forward_to(emulator.url)
-
-    def slowly(path: str, headers: Mapping[str, str], body: bytes) -> Response:
-        time.sleep(0.1)
-        return forward(path, headers, body)
-
-    often = settings.model_copy(update={"evaluation": Evaluation(record_every=15, concurrency=3)})
-    with chat_server(slowly) as first:
-        kill_midway(often, first.url, emulator.tuned, tmp_path)
+    """Killed while 3 questions are under way, 50 of 60 answers in Delta: all 60 are kept, the other 60 are asked."""
+    holding = Holding(forward_to(emulator.url), passed=60)
+    with chat_server(holding) as first:
+        kill_while_held(settings, holding, first.url, emulator.tuned, tmp_path)
         before = first.answered()
     recorded = {row["key"] for row in read_table(spark, table_ref(settings.tables, ANSWERS)).collect()}
+    spool = Path(settings.output.folder) / f".answers-{RUN}"
+    assert (len(recorded), len(list(spool.iterdir()))) == (50, 10)
     progress: list[AnswerProgress] = []
-    with chat_server(forward) as second:
+    with chat_server(forward_to(emulator.url)) as second:
         found = compare(spark, settings, second.url, emulator.tuned, progress=progress)
         after = second.answered()
-    assert 30 <= len(recorded) < 120
-    assert set(before.values()) == {1}
-    assert set(after.values()) == {1}
-    assert recorded <= before.keys()
-    assert not recorded & after.keys()
-    assert len(recorded | after.keys()) == 120
-    lost_at_most = 2 * often.evaluation.record_every + often.evaluation.concurrency
-    assert len(before.keys() & after.keys()) <= lost_at_most
-    assert progress[0].reused == len(recorded)
+    assert (len(before), len(after)) == (60, 60)
+    assert set((before + after).values()) == {1}
+    assert progress[0].reused == 60
+    assert not spool.exists()
     assert found.verdict.decision == "promote"
+    check_tables(spark, settings, found)
 
 
-def kill_midway(settings: Settings, url: str, tuned: str, folder: Path) -> None:
-    """Start an evaluation in a process group of its own and kill the group after its second record."""
+def kill_while_held(settings: Settings, holding: Holding, url: str, tuned: str, folder: Path) -> None:
+    """Start an evaluation in a process group of its own, and kill the group when all its threads wait for an answer
+    and the first fifty answers' commit is done.
+    """
     settings_file = folder / "settings.json"
     settings_file.write_text(settings.model_dump_json(), encoding="utf-8")
-    log = Path(str(table_ref(settings.tables, ANSWERS))) / "_delta_log"
+    spool = Path(settings.output.folder) / f".answers-{RUN}"
     script = Path(__file__).with_name("run_evaluation.py")
     command = [sys.executable, str(script), str(settings_file), url, tuned, BASE, RUN]
     with subprocess.Popen(command, start_new_session=True) as child:
         try:
-            while len(list(log.glob("*.json"))) < 2:
+            while holding.held < settings.evaluation.concurrency or len(list(spool.glob("*.json"))) != 10:
                 assert child.poll() is None, "the evaluation ended before it could be killed"
                 time.sleep(0.05)
         finally:
             os.killpg(child.pid, signal.SIGKILL)
+            holding.cut = True
+            holding.let_go.set()
+
+
+@pytest.mark.usefixtures("examples")
+def test_of_two_evaluations_of_a_run_one_works_and_the_other_says_so(
+    spark: SparkSession, settings: Settings, emulator: Emulator
+) -> None:
+    holding = Holding(forward_to(emulator.url), passed=0)
+    with chat_server(holding) as recorder, ThreadPoolExecutor(max_workers=1) as pool:
+        works = pool.submit(compare, spark, settings, recorder.url, emulator.tuned)
+        while not holding.held:
+            assert not works.done(), works.result()
+            time.sleep(0.05)
+        asked = len(holding.arrived)
+        with pytest.raises(RunBusyError, match="worked on by process"):
+            compare(spark, settings, recorder.url, emulator.tuned)
+        assert len(holding.arrived) <= max(asked, settings.evaluation.concurrency)
+        holding.let_go.set()
+        found = works.result()
+        assert set(recorder.answered().values()) == {1}
+        assert sum(recorder.answered().values()) == 120
+    assert found.verdict.decision == "promote"
+    (listed,) = list_runs(spark, settings)
+    assert (listed.kind, listed.run_id, listed.parent) == ("evaluation", found.evaluation_id, RUN)
+    assert listed.state == "promote"
 
 
 @pytest.mark.usefixtures("examples")

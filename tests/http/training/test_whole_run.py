@@ -85,7 +85,7 @@ def _tables_are_whole(spark: SparkSession, tables: Path, *, run_id: str, job_id:
     own = sorted((row for row in log if row["run_id"] == run_id), key=lambda row: row["sequence"])
     assert [row["sequence"] for row in own] == list(range(1, len(own) + 1))
     results = [row["step"] for row in own if row["entry"] == "result"]
-    assert results == ["plan", "upload", "job", "watch", "deploy", "base", "smoke"]
+    assert results == ["plan", "origin", "upload", "job", "watch", "deploy", "base", "smoke"]
     intents = [row["step"] for row in log if row["entry"] == "intent"]
     assert sorted(intents) == ["base", "deploy", "file", "file", "job"]
     assert len({row["run_id"] for row in log}) == 3
