@@ -24,17 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=2000)
     runs = parser.parse_args(arguments).runs
     sys.path.insert(0, str(ROOT))
-    from tests.pure.evaluation.simulations import normal, passes, scores, skewed, skewed_down
+    from tests.pure.evaluation.simulations import heavy_down, normal, passes, scores, skewed, skewed_down, sparse
 
     lines = [
         f"{runs} simulated comparisons a row",
         "groups  effects      interval holds truth  interval above 0  promoted",
     ]
     for groups in SIZES:
-        for effects in (normal, skewed, skewed_down):
+        for effects in (normal, skewed, skewed_down, heavy_down):
             found = scores(seed=1, runs=runs, groups=groups, effects=effects)
             lines.append(
                 f"{groups:>6}  {effects.__name__:<11}  {found.covered:>20.1%}  {found.by_interval:>16.1%}  "
+                f"{found.promoted:>8.1%}"
+            )
+        for turned in (0.02, 0.05, 0.15):
+            found = sparse(seed=1, runs=runs, groups=groups, turned=turned)
+            lines.append(
+                f"{groups:>6}  0/1, {turned:<6.0%}  {found.covered:>20.1%}  {found.by_interval:>16.1%}  "
                 f"{found.promoted:>8.1%}"
             )
     lines.append("groups  true loss  interval holds truth  loss of 0.05 excluded")

@@ -88,7 +88,7 @@ def _suite_guard(found: SuiteFound, metric: Metric, gate: Gate) -> Finding:
     if difference.items < suite.min_examples or difference.groups < suite.min_groups:
         few = f"Fewer than {suite.min_examples} answers or {suite.min_groups} groups do not prove that nothing is lost."
         return Finding("unproven", f"{sentence} {few}")
-    interval = _oriented(metric, difference.interval)
+    interval = _oriented(metric, difference.deciding)
     if interval is None or interval.high < -margin:
         return Finding("fallen", f"{sentence} The loss is beyond the margin, {limit}.")
     if interval.low > -margin:

@@ -1,7 +1,7 @@
 """What a comparison of this size could have shown, and what size would show more.
 
 Formula of a two-sided test with normal approximation (Bloom 1995), with Student's t because groups are few: the
-detectable difference is the standard error times the sum of the quantiles for confidence and power.
+detectable difference is the standard error times the sum of the critical value and the quantile for the power.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import math
 POWER = 0.8
 
 
-def detectable_difference(error: float, *, groups: int, confidence: float, power: float = POWER) -> float | None:
-    """Give the true difference that `power` of such comparisons would find; None when the standard error is 0."""
+def detectable_difference(error: float, *, groups: int, critical: float, power: float = POWER) -> float | None:
+    """Give the true difference that `power` of such comparisons would find; None when the standard error is 0.
+
+    `critical` is how many standard errors a difference must have to be believed.
+    """
     if error <= 0.0 or groups < 2:
         return None
-    return error * (t_quantile(groups - 1, 0.5 + confidence / 2.0) + t_quantile(groups - 1, power))
+    return error * (critical + t_quantile(groups - 1, power))
 
 
 def groups_needed(detectable: float, *, groups: int, difference: float) -> int | None:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finelake.evaluation.caution import skewed_critical
 from finelake.evaluation.power import detectable_difference, t_quantile
 from finelake.evaluation.significance import McNemar, adjusted_wald, mcnemar, sign_flip
 
@@ -61,6 +62,7 @@ class PairedDifference:
     `p_value`: two-sided, that the true difference is 0. `p_gain`: one-sided, that it is not above `threshold`; None
     where no threshold was asked about. `p_adjusted`: `p_value` corrected for the number of metrics (Holm).
     `detectable`: the true difference that is found in 80 % of such comparisons; None where nothing varies.
+    `cautious`: the interval that decides; wider than `interval` where few groups may hide large changes (caution.py).
     """
 
     items: int
@@ -75,6 +77,12 @@ class PairedDifference:
     p_gain: float | None = None
     detectable: float | None = None
     mcnemar: McNemar | None = None
+    cautious: Interval | None = None
+
+    @property
+    def deciding(self) -> Interval | None:
+        """The interval that verdicts rest on."""
+        return self.interval if self.cautious is None else self.cautious
 
 
 def paired_difference(
@@ -115,13 +123,19 @@ def paired_difference(
         interval = interval.widened(Interval(adjusted.low, adjusted.high))
         interval = Interval(max(-1.0, interval.low), min(1.0, interval.high))
         error = max(error, adjusted.error)
+    critical, cautious = t_quantile(len(sums) - 1, 0.5 + resampling.confidence / 2.0), interval
+    if found.mcnemar is None:
+        critical = max(critical, skewed_critical(counts, confidence=resampling.confidence, seed=resampling.seed))
+        reach = error * critical
+        cautious = interval.widened(Interval(found.difference - reach, found.difference + reach))
     return replace(
         found,
         interval=interval,
+        cautious=cautious,
         p_value=sign_flip(sums, seed=resampling.seed).two_sided,
         threshold=threshold,
         p_gain=None if threshold is None else sign_flip(sums - threshold * counts, seed=resampling.seed).greater,
-        detectable=detectable_difference(error, groups=len(sums), confidence=resampling.confidence),
+        detectable=detectable_difference(error, groups=len(sums), critical=critical),
     )
 
 

@@ -12,8 +12,9 @@ Rules, in this order:
 7. The gate metric's interval lies above `gate.min_gain`: promote.
 8. Otherwise: hold, the data do not tell.
 
-Where it is known, rules 3 and 7 also ask the sign-flip test, at (1 - confidence) / 2 on one side: with few groups
-an interval alone is wrong more often than it claims.
+Where they are known, rules 3 and 7 also ask the sign-flip test, at (1 - confidence) / 2 on one side, and the interval
+that allows for large changes in groups that were not seen (caution.py): with few groups an interval alone is wrong
+more often than it claims.
 """
 
 from __future__ import annotations
@@ -120,6 +121,13 @@ def _decided(
     if gain.interval is None or gain.interval.low <= gate.min_gain:
         reason = f"{sentence} The interval does not lie above the gain asked for, {asked_for}. {_power(gain, metric)}"
         return Verdict("hold", (reason.rstrip(), *others))
+    if gain.deciding is not None and gain.deciding.low <= gate.min_gain:
+        hidden = (
+            f"but {gain.groups} groups can hide a few large losses: allowing for them it begins at "
+            f"{signed(metric, gain.deciding.low)}"
+        )
+        reason = f"{sentence} The interval is above {asked_for}, {hidden}. {_power(gain, metric)}"
+        return Verdict("hold", (reason.rstrip(), *others))
     if gain.p_gain is not None and gain.p_gain > _one_sided(gate):
         doubt = f"but chance alone gives as much with p = {p_text(gain.p_gain)} (sign-flip test)"
         return Verdict("hold", (f"{sentence} The interval is above {asked_for}, {doubt}.", *others))
@@ -133,7 +141,7 @@ def _ended(around: Circumstances) -> tuple[str, ...]:
 
 def _is_worse(gain: PairedDifference, gate: Gate) -> bool:
     sure = gain.p_value is None or gain.p_value <= 1.0 - gate.confidence
-    return gain.interval is not None and gain.interval.high < 0 and sure
+    return gain.deciding is not None and gain.deciding.high < 0 and sure
 
 
 def _one_sided(gate: Gate) -> float:

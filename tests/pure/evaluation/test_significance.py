@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from finelake.evaluation.power import clean_groups_needed, detectable_difference, groups_needed
+from finelake.evaluation.power import clean_groups_needed, detectable_difference, groups_needed, t_quantile
 from finelake.evaluation.significance import McNemar, adjusted_wald, holm, mcnemar, share_interval, sign_flip
 
 
@@ -70,8 +70,8 @@ def test_exact_share_interval() -> None:
 
 
 def test_groups_needed_grow_with_the_square() -> None:
-    detectable = detectable_difference(1.0, groups=25, confidence=0.95)
+    detectable = detectable_difference(1.0, groups=25, critical=t_quantile(24, 0.975))
     assert detectable == pytest.approx(2.064 + 0.857, abs=0.001)  # t of 24 degrees of freedom at 97.5 % and 80 %
     assert groups_needed(2.0, groups=25, difference=1.0) == 100
     assert groups_needed(2.0, groups=25, difference=0.0) is None
-    assert detectable_difference(0.0, groups=25, confidence=0.95) is None
+    assert detectable_difference(0.0, groups=25, critical=2.0) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from finelake.config.evaluation import Gate
@@ -88,3 +90,12 @@ def test_too_few_answers_are_said_with_the_limit() -> None:
 @pytest.mark.parametrize(("found", "code"), [(gain(2.0, 5.0), 0), (gain(0.0, 5.0), 10), (gain(-5.0, -2.0), 11)])
 def test_exit_codes(found: PairedDifference, code: int) -> None:
     assert decide({"chrf": found}, gate=GATE).exit_code == code
+
+
+def test_a_gain_that_few_groups_may_not_bear_is_held_and_a_loss_too() -> None:
+    hidden = replace(gain(2.0, 5.0), cautious=Interval(-0.5, 7.5))
+    verdict = decide({"chrf": hidden}, gate=GATE)
+    assert verdict.decision == "hold"
+    assert "20 groups can hide a few large losses: allowing for them it begins at -0.5" in verdict.reasons[0]
+    assert decide({"chrf": replace(hidden, cautious=Interval(1.1, 6.0))}, gate=GATE).decision == "promote"
+    assert decide({"chrf": replace(gain(-5.0, -2.0), cautious=Interval(-7.0, 0.1))}, gate=GATE).decision == "hold"
