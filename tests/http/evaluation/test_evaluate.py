@@ -128,14 +128,15 @@ class Holding:
 def test_a_killed_evaluation_goes_on_and_pays_for_no_answer_twice(
     spark: SparkSession, settings: Settings, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """Killed while 3 questions are under way, 50 of 60 answers in Delta: all 60 are kept, the other 60 are asked."""
+    """Killed while 3 questions are under way, some 50 of 60 answers in Delta: all 60 are kept, the others are asked."""
     holding = Holding(forward_to(emulator.url), passed=60)
     with chat_server(holding) as first:
         kill_while_held(settings, holding, first.url, emulator.tuned, tmp_path)
         before = first.answered()
     recorded = {row["key"] for row in read_table(spark, table_ref(settings.tables, ANSWERS)).collect()}
     spool = Path(settings.output.folder) / f".answers-{RUN}"
-    assert (len(recorded), len(list(spool.iterdir()))) == (50, 10)
+    assert len(recorded) >= 50
+    assert recorded | {file.stem for file in spool.glob("*.json")} == before.keys()
     progress: list[AnswerProgress] = []
     with chat_server(forward_to(emulator.url)) as second:
         found = compare(spark, settings, second.url, emulator.tuned, progress=progress)
@@ -150,22 +151,27 @@ def test_a_killed_evaluation_goes_on_and_pays_for_no_answer_twice(
 
 def kill_while_held(settings: Settings, holding: Holding, url: str, tuned: str, folder: Path) -> None:
     """Start an evaluation in a process group of its own, and kill the group when all its threads wait for an answer
-    and the first fifty answers' commit is done.
+    and the commit of the first fifty answers is done.
     """
     settings_file = folder / "settings.json"
     settings_file.write_text(settings.model_dump_json(), encoding="utf-8")
+    log = Path(str(table_ref(settings.tables, ANSWERS))) / "_delta_log"
     spool = Path(settings.output.folder) / f".answers-{RUN}"
     script = Path(__file__).with_name("run_evaluation.py")
     command = [sys.executable, str(script), str(settings_file), url, tuned, BASE, RUN]
     with subprocess.Popen(command, start_new_session=True) as child:
         try:
-            while holding.held < settings.evaluation.concurrency or len(list(spool.glob("*.json"))) != 10:
+            while holding.held < settings.evaluation.concurrency or _is_open(log, spool):
                 assert child.poll() is None, "the evaluation ended before it could be killed"
                 time.sleep(0.05)
         finally:
             os.killpg(child.pid, signal.SIGKILL)
             holding.cut = True
             holding.let_go.set()
+
+
+def _is_open(log: Path, spool: Path) -> bool:
+    return not list(log.glob("*.json")) or len(list(spool.glob("*.json"))) > 10
 
 
 @pytest.mark.usefixtures("examples")
