@@ -1,4 +1,4 @@
-"""Task main: make a run's files again and compare them; ends with exit code 13 where they differ."""
+"""Task main: make a run's files again and compare them; ends with exit code 14 where they differ."""
 
 from __future__ import annotations
 
