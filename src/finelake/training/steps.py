@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from openai.types.fine_tuning import FineTuningJob
-
 from finelake.config.models import ModelCatalogue, ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError, ServiceError
@@ -17,32 +15,27 @@ from finelake.services.portal import deployment_page, job_page
 from finelake.training import identity
 from finelake.training.checkpoint import Candidate, Choice, choose
 from finelake.training.clock import Clock
-from finelake.training.curves import Curves
 from finelake.training.data import DataFile, TrainingData
 from finelake.training.deploy import wait_until_answers, wait_until_provisioned
-from finelake.training.diagnosis.diagnose import diagnose
-from finelake.training.diagnosis.finding import Finding
 from finelake.training.effects.deployment import DeploymentEffect
 from finelake.training.effects.job import JobRequest, ensure_job
 from finelake.training.effects.log import EffectLog
 from finelake.training.effects.stop import EarlyStopper
 from finelake.training.effects.upload import UploadPlan, ensure_uploaded
-from finelake.training.events import Measurement
+from finelake.training.ended import checkpoints_of, error_of, meaning, results_of, seconds_of
 from finelake.training.failure import explain_end
 from finelake.training.history import Trained
 from finelake.training.patience import MISSING_SECONDS, Patience
 from finelake.training.progress import Progress
-from finelake.training.results import parse_results
 from finelake.training.smoke import chat
-from finelake.training.telemetry import Checkpoint, TelemetrySink, checkpoint_of
-from finelake.training.watch import Deadline, WatchedJob, watch_job
+from finelake.training.telemetry import TelemetrySink
+from finelake.training.watch import Deadline, watch_job
 
 Record = dict[str, Any]
 
 UPLOAD, JOB, WATCH, DEPLOY, BASE, SMOKE = "upload", "job", "watch", "deploy", "base", "smoke"
 
 _SUCCEEDED = "succeeded"
-_READS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +134,21 @@ def watch(context: RunContext) -> Record:
     )
     job = watched.job
     telemetry = context.telemetry(job_id)
-    results = _results(context, job)
+    results = results_of(context.service, job, patience=context.patience)
     telemetry.record_events(watched.events, results)
-    checkpoints = _checkpoints(context, job_id, expected=watched.stopped is not None)
+    wait_seconds = context.settings.deployment.ready_timeout_seconds if watched.stopped is not None else 0.0
+    checkpoints = checkpoints_of(context.service, job_id, wait_seconds=wait_seconds, patience=context.patience)
     telemetry.record_checkpoints(checkpoints)
     return {
         "status": str(job.status),
         "fine_tuned_model": getattr(job, "fine_tuned_model", None),
         "trained_tokens": getattr(job, "trained_tokens", None),
-        "seconds": _seconds(job, context.clock.now() - began),
+        "seconds": seconds_of(job, watched=context.clock.now() - began),
         "checkpoints": [item.model for item in checkpoints],
         "measured": [item.as_record() for item in checkpoints],
-        "findings": [finding.as_record() for finding in _meaning(watched, results)],
+        "findings": [finding.as_record() for finding in meaning(watched, results)],
         "stopped_early": watched.stopped,
-        "error": _error(job),
+        "error": error_of(job),
     }
 
 
@@ -264,55 +258,3 @@ def _wait(context: RunContext, name: str) -> None:
         patience=context.patience,
         progress=context.progress,
     )
-
-
-def _meaning(watched: WatchedJob, results: list[Measurement]) -> tuple[Finding, ...]:
-    """Judge the losses of every step where there is a result file; events tell every tenth."""
-    if not results:
-        return watched.findings
-    said = (_error(watched.job) or {}).get("message")
-    return diagnose(Curves.of(results), [*(event.message for event in watched.events), *([said] if said else [])])
-
-
-def _checkpoints(context: RunContext, job_id: str, *, expected: bool) -> list[Checkpoint]:
-    """List a job's checkpoints by step; those of a job that was paused come after its safety evaluation."""
-    patience = context.patience
-    deadline = patience.clock.now() + (context.settings.deployment.ready_timeout_seconds if expected else 0.0)
-    while True:
-        found = patience.ask(
-            lambda: list(context.service.checkpoints(job_id)), action=f"reading the checkpoints of {job_id}"
-        )
-        if found or patience.clock.now() >= deadline:
-            return sorted((checkpoint_of(item) for item in found), key=lambda item: item.measured.step)
-        patience.clock.sleep(patience.pause)
-
-
-def _results(context: RunContext, job: FineTuningJob) -> list[Measurement]:
-    # Services leave keys out as well as setting them to null, and the SDK then has no attribute.
-    files = getattr(job, "result_files", None)
-    if job.status != _SUCCEEDED or not files:
-        return []
-    file_id = files[0]
-
-    def read() -> bytes:
-        return context.service.client.files.content(file_id).read()
-
-    for _ in range(_READS):
-        content = context.patience.ask(read, action=f"reading result file {file_id}", fresh=True)
-        if not content.lstrip().startswith((b"<", b"{")):
-            break
-        # A web page or an error in place of the file.
-        context.clock.sleep(context.patience.pause)
-    return parse_results(content)
-
-
-def _seconds(job: FineTuningJob, watched: float) -> float:
-    # Both moments are the service's, so that no clock of ours is compared with them.
-    created, finished = getattr(job, "created_at", None), getattr(job, "finished_at", None)
-    return float(finished - created) if created and finished and finished >= created else watched
-
-
-def _error(job: FineTuningJob) -> Record | None:
-    error = getattr(job, "error", None)
-    found = {key: getattr(error, key, None) for key in ("code", "message", "param")}
-    return found if found["message"] else None
