@@ -27,10 +27,12 @@ from finelake.services.connect import connect
 from finelake.services.deployed import Deployed, ModelAddress, Target
 from finelake.training.clean import Cleaning
 from finelake.training.clock import Clock
+from finelake.training.curves import Curves
 from finelake.training.deploy import lifetime
 from finelake.training.effects.control import control_job
 from finelake.training.effects.deployment import DeploymentEffect
 from finelake.training.effects.log import EffectLog
+from finelake.training.effects.stop import EarlyStopper
 from finelake.training.history import Trained
 from finelake.training.patience import Patience
 from finelake.training.progress import Progress
@@ -131,6 +133,33 @@ def test_a_deadline_does_what_the_settings_say(
     assert state_of(service, job_id, state) == state
     if state != "cancelled":
         service.client.fine_tuning.jobs.cancel(job_id)
+
+
+def test_a_stop_that_was_written_down_is_carried_out_by_the_next_driver_once(
+    service: Service, connected: FineTuningService, tmp_path: Path
+) -> None:
+    job_id = running_job(service, tmp_path)
+    dead = log_of(tmp_path, "stopping")
+    dead.acquire()
+    dead.record_intent("early_stop", {"job_id": job_id, "then": "pause", "reason": "It learns nothing."})
+    dead.release()
+
+    def stopper() -> EarlyStopper:
+        log = log_of(tmp_path, "stopping")
+        log.acquire()
+        return EarlyStopper(connected, job_id, config=None, log=log, patience=patience(connected))
+
+    first = log_of(tmp_path, "stopping")
+    first.acquire()
+    next_one = EarlyStopper(connected, job_id, config=None, log=first, patience=patience(connected))
+    assert next_one.look(Curves()) == "It learns nothing."
+    assert state_of(service, job_id, "paused") == "paused"
+    service.client.fine_tuning.jobs.resume(job_id)
+    assert next_one.look(Curves()) is None
+    first.release()
+    assert stopper().look(Curves()) is None
+    assert state_of(service, job_id, "running") == "running"
+    service.client.fine_tuning.jobs.cancel(job_id)
 
 
 def test_a_quota_error_names_who_holds_it(connected: FineTuningService, tmp_path: Path) -> None:
