@@ -162,7 +162,14 @@ def deploy_tuned(context: RunContext) -> Record:
     _wait(context, name)
     where = deployment_page(settings.service, name) if context.service.deployments is not None else None
     context.progress.noted(f"deployment {name} serves {chosen.model}: {chosen.why}")
-    return {"name": name, "model": chosen.model, "step": chosen.step, "why": chosen.why, "portal": where}
+    return {
+        "name": name,
+        "model": chosen.model,
+        "step": chosen.step,
+        "why": chosen.why,
+        "sku": settings.deployment.sku if context.service.deployments is not None else None,
+        "portal": where,
+    }
 
 
 def deploy_base(context: RunContext) -> Record:

@@ -37,7 +37,7 @@ class LogProgress(Progress):
 
     def finished(self, step: str, detail: str) -> None:
         """Log that a step is done."""
-        logger.info("%s: %s", step, detail)
+        logger.info("%s: %s", step, " ".join(detail.splitlines()))
 
     def noted(self, message: str) -> None:
         """Log a line."""
