@@ -48,6 +48,19 @@ def curate(context: Context) -> None:
 
 
 @commands.command()
+@click.argument("source")
+@click.option("--column", help="SOURCE is a Delta table; this column holds the lines.")
+@configured
+def prepare(context: Context, source: str, column: str | None) -> None:
+    """Check, split and publish preference or reinforcement lines: JSONL files (a path or glob), or a Delta table."""
+    from finelake.cli.prepared import prepare_source, prepared_view
+    from finelake.prepare import describe
+
+    prepared = prepare_source(context, source, column=column)
+    context.show(prepared_view(prepared), {"prepare": describe(prepared)})
+
+
+@commands.command()
 @configured
 def plan(context: Context) -> None:
     """Say before spending what training will come to; refuse what breaches a limit or is known to fail."""

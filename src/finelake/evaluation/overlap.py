@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from finelake import preference
 from finelake.config.evaluation import Overlap
 from finelake.evaluation.item import Item
 from finelake.evaluation.metrics.case import text_of
@@ -98,7 +99,19 @@ def _strength(found: Found) -> tuple[bool, float]:
 def _examples(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         with file.open(encoding="utf-8-sig") as lines:
-            yield from (json.loads(line) for line in lines)
+            yield from (_as_chat(json.loads(line)) for line in lines)
+
+
+def _as_chat(example: dict[str, Any]) -> dict[str, Any]:
+    """Read a preference example as its input and both answers in a row: all of it is training data."""
+    if preference.INPUT not in example:
+        return example
+    return {
+        "messages": [
+            *example[preference.INPUT]["messages"],
+            *(one for key in preference.ANSWERS for one in example[key]),
+        ]
+    }
 
 
 def _spoken(messages: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -32,7 +32,7 @@ _NOT_IN_IDENTITY = {
 
 
 # Settings that came later: left at their default, they leave the ids of earlier runs as they were.
-_LATER = {"method": "supervised", "beta": "auto"}
+_LATER = {"method": "supervised", "beta": "auto", "grader": None}
 
 
 def run_id(data: TrainingData, *, settings: Settings, model: ModelInfo) -> str:

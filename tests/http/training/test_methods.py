@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import BadRequestError, OpenAI
@@ -12,13 +15,14 @@ from tests.http.training.setting import (
     KEY,
     KEY_VARIABLE,
     Service,
+    driver_environment,
     publish_lines,
     running_service,
     settings_for,
 )
 from tests.http.training.sparkless import drive_without_spark
 
-from finelake.errors import PlanRefusedError
+from finelake.errors import ConfigError, PlanRefusedError
 from finelake.training.progress import JobReport, Progress
 from support.method_lines import data_url, pair, pairs, png, seen
 
@@ -90,6 +94,32 @@ def test_a_preference_job_ends_with_a_model_that_gives_the_preferred_answers(
 
 def _openai(service: Service) -> OpenAI:
     return OpenAI(base_url=f"{service.url}/v1", api_key=KEY)
+
+
+def test_no_reinforcement_job_is_created(service: Service, tmp_path: Path) -> None:
+    publish_lines(tmp_path / "published", {"train": SUPERVISED, "validation": SUPERVISED, "test": SUPERVISED})
+    before = service.file_names()
+    settings = settings_for(tmp_path, url=service.url, training={"method": "reinforcement"})
+    with pytest.raises(ConfigError, match="reinforcement jobs are not created"):
+        drive_without_spark(settings, tmp_path / "journal")
+    assert service.file_names() == before
+
+
+def test_the_command_prepares_lines_that_the_plan_takes(service: Service, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, url=service.url, training={"method": "dpo"})
+    (tmp_path / "finelake.json").write_text(settings.model_dump_json(exclude_unset=True), encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text("\n".join([*pairs(200, start=500), "{}"]), encoding="utf-8")
+
+    def run(*arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "finelake", *arguments, "--config", str(tmp_path / "finelake.json"), "--json"]
+        ended = subprocess.run(command, env=driver_environment(), capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        told: dict[str, Any] = json.loads(ended.stdout)
+        return told
+
+    prepared = run("prepare", str(tmp_path / "pairs.jsonl"))["prepare"]
+    assert (prepared["kept"], prepared["quarantined"], prepared["reasons"]) == (200, 1, {"input_missing": 1})
+    assert run("plan")["plan"]["method"] == "dpo"
 
 
 def test_files_of_another_method_are_refused_by_the_plan_and_by_the_service(service: Service, tmp_path: Path) -> None:

@@ -52,6 +52,14 @@ def test_the_same_messages_are_found_whatever_case_and_punctuation(train: Path) 
     assert found(train, item(user("when does it LEAVE"))) == [Found(0, "same_messages", 1.0, 2)]
 
 
+def test_both_answers_of_a_preference_line_are_training_data(tmp_path: Path) -> None:
+    answers = {"preferred_output": [said("It leaves at nine.")], "non_preferred_output": [said("I heard: " + LONG)]}
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps({"input": {"messages": [user("When does it leave?")]}, **answers}), encoding="utf-8")
+    assert found(path, item(user("When does it leave?"))) == [Found(0, "same_messages", 1.0, 1)]
+    assert [one.kind for one in found(path, item(user(LONG), reference=None))] == ["ngrams"]
+
+
 def test_another_system_prompt_does_not_hide_it(train: Path) -> None:
     assert found(train, item({"role": "system", "content": "Other."}, user("When does it leave?")))
 

@@ -308,3 +308,18 @@ def test_quotas_are_found_however_arm_writes_the_model(written: str) -> None:
     assert quota_of((base, tuned), sku="Standard", model="gpt-4.1-mini", tuned=False) == base
     assert quota_of((base,), sku="Standard", model="gpt-4.1-mini", tuned=True) == base
     assert quota_of((base,), sku="GlobalStandard", model="gpt-4.1-mini", tuned=True) is None
+
+
+def test_reinforcement_files_need_a_grader_that_their_lines_can_fill(tmp_path: Path) -> None:
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"{n}+1?"}], "sum": n + 1}) for n in range(60)]
+    files = {"train": lines[:40], "validation": lines[40:], "test": lines[:3]}
+    publish_lines(tmp_path / "published", files, model="o4-mini", method="reinforcement")
+    grader = {"type": "string_check", "name": "sum", "operation": "eq", "input": "{{sample.output_text}}"}
+    training: dict[str, object] = {"method": "reinforcement", "grader": grader | {"reference": "{{item.sum}}"}}
+    plan = make_plan(known_of(tmp_path, model="o4-mini", training=training))
+    plan.require()
+    assert findings(plan, "hourly_price")[0].found.startswith("100.00 USD")
+    assert findings(plan, "reinforcement_job")[0].verdict == "warn"
+    training["grader"] = grader | {"reference": "{{item.total}}"}
+    message = refusal(known_of(tmp_path, model="o4-mini", training=training))
+    assert "grader: grader_template_unknown at grader.reference" in message

@@ -5,9 +5,10 @@ from __future__ import annotations
 from finelake.config.planning import Method
 from finelake.training.forms.form import LineForm
 from finelake.training.forms.preference import PREFERENCE
+from finelake.training.forms.reinforcement import REINFORCEMENT
 from finelake.training.forms.supervised import SUPERVISED
 
-_FORMS = {form.method: form for form in (SUPERVISED, PREFERENCE)}
+_FORMS = {form.method: form for form in (SUPERVISED, PREFERENCE, REINFORCEMENT)}
 
 
 def form_of(method: Method) -> LineForm:

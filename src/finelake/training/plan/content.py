@@ -95,7 +95,8 @@ class Personal:
 class FileContent:
     """What was found in a file; `examples` are its lines without problems, `problems` places by code.
 
-    `tokens` sums the lines (the longest single example is a maximum), None where they cannot be counted.
+    `keys` are those that every example has. `tokens` sums the lines (the longest single example is a maximum), None
+    where they cannot be counted.
     """
 
     lines: int = 0
@@ -103,6 +104,7 @@ class FileContent:
     problems: dict[str, Places] = field(default_factory=dict)
     special_tokens: Places = field(default_factory=Places)
     too_long: Places = field(default_factory=Places)
+    keys: frozenset[str] | None = None
     tokens: LineTokens | None = None
     personal: Personal = field(default_factory=Personal)
     pictures: Pictures = field(default_factory=Pictures)
@@ -144,6 +146,7 @@ def _read(number: int, raw: bytes, content: FileContent, scan: Scan) -> Line | N
     if problems:
         return None
     content.examples += 1
+    content.keys = frozenset(value) if content.keys is None else content.keys.intersection(value)
     return value
 
 

@@ -44,7 +44,11 @@ def plan_job(settings: Settings, *, clock: Clock | None = None) -> JobPlan:
 
 
 def plan_first(context: RunContext) -> None:
-    """Make the plan of a run and record it, before the run spends. Raises PlanRefusedError that names each breach."""
+    """Make the plan of a run and record it, before the run spends. Raises PlanRefusedError that names each breach.
+
+    Raises ConfigError for a method whose jobs are not created.
+    """
+    context.service.job_body(context.settings.training)
     context.progress.started(PLAN, "check what will be spent, and what could fail")
     plan = make_plan(
         gather(
