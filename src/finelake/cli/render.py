@@ -80,7 +80,11 @@ def reported(files: ReportFiles) -> RenderableType:
 def trained(outcome: TrainingOutcome) -> RenderableType:
     """Show what a training run left behind."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in asdict(outcome).items():
+        if value is None or value == ():
+            continue
         shown = "\n".join(value) if isinstance(value, tuple) else f"{value:,.1f}" if isinstance(value, float) else value
         table.add_row(name.replace("_", " "), str(shown))
     return Group(Text(f"Training run {outcome.run_id}", style="bold"), table)
