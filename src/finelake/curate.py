@@ -38,8 +38,8 @@ from finelake.lineage.record import curation_origin, record_curation
 from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.relate.documents import documents, trained_tokens
-from finelake.relate.exact import exact_duplicates, follow
-from finelake.relate.near import Near, merges, near_duplicates, near_groups, near_removals
+from finelake.relate.exact import exact_duplicates, followed
+from finelake.relate.near import Near, near_duplicates, near_groups, near_removals
 from finelake.relate.semantic import semantic_removals
 from finelake.relate.signatures import signed
 from finelake.replies.canned import canned_replies
@@ -59,6 +59,11 @@ from finelake.tables.writing import overwrite
 from finelake.tokens.engine import select_engine
 
 logger = logging.getLogger(__name__)
+
+HELD_ROWS, HELD_BYTES = 50_000, 16_000_000
+"""The most of a frame that `_Run.keep` holds on the driver."""
+HELD_SOURCE_ROWS = 1_000_000
+"""Above so many raw rows nothing is held: a frame that turns out too large is worked out a second time."""
 
 
 class CurationObserver(Protocol):
@@ -95,6 +100,7 @@ class _Run:
     run_id: str
     observer: CurationObserver | None
     evaluation: dict[str, str]
+    rows_in: int = 0
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -121,7 +127,15 @@ class _Run:
         return checked(read_table(self.spark, table, version=version), name)
 
     def keep(self, frame: DataFrame) -> DataFrame:
-        """Write a frame that is needed only within this run and read it back; each stays readable by its version."""
+        """Work out a frame that is needed only within this run, and give what reads it.
+
+        A small one of a small source is held on the driver, where it saves a commit and a scan of Delta's log in each
+        plan; any other is written as a version of a table of its own.
+        """
+        if self.rows_in <= HELD_SOURCE_ROWS:
+            found = frame.limit(HELD_ROWS + 1).toArrow()
+            if found.num_rows <= HELD_ROWS and found.nbytes <= HELD_BYTES:
+                return self.spark.createDataFrame(found, frame.schema)
         table = self.table(names.GRAPH)
         return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
 
@@ -145,7 +159,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
     with run.step("read"):
         raw = read_table(spark, run.source, version=run.version)
         check_source(raw, settings.source)
-        rows_in = raw.count()
+        run.rows_in = rows_in = raw.count()
         if rows_in == 0:
             raise InputError(f"Table {run.source} is empty at version {run.version}. Load rows with `finelake ingest`.")
         check_origin_rules(settings.source, settings.origins)
@@ -161,28 +175,29 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         # Kept, since it is used several times in what follows.
         exact = run.keep(exact_duplicates(candidates)) if settings.duplicates.exact else None
         near = _near_duplicates(run, candidates, exact) if settings.duplicates.near else None
-        removals = merges(exact, near_removals(near.pairs, threshold=settings.duplicates.threshold) if near else None)
+        merged = [exact] if exact is not None else []
+        merged += [near_removals(near.pairs, threshold=settings.duplicates.threshold)] if near else []
         vectors = find_vectors(run, candidates)
-        semantic = find_semantic(run, _documents(candidates), vectors, removals)
+        semantic = find_semantic(run, _documents(candidates), vectors, merged)
         if semantic is not None:
-            gone = semantic_removals(semantic.pairs, threshold=settings.duplicates.semantic.threshold)
-            removals = [*(follow(earlier, gone) for earlier in removals), gone]
+            merged.append(semantic_removals(semantic.pairs, threshold=settings.duplicates.semantic.threshold))
         topics = find_topics(run, candidates, vectors)
         pins = read_pins(spark, run.table(names.ASSIGNMENTS), config=settings.splits, run_id=run.run_id)
-        known = _known(near, pins, removals)
-        placed = assign_splits(annotated, config=settings.splits, known=known, copies=not settings.duplicates.exact)
-        removals += placed.removals
+        known = _known(run, near, pins, merged)
+        copies = not settings.duplicates.exact
+        placed = assign_splits(annotated, config=settings.splits, known=known, copies=copies, save=run.keep)
+        others = [*placed.removals]
     with run.step("decontaminate"):
-        contamination = _contamination(run, without(placed.rows, removals))
+        contamination = _contamination(run, without(placed.rows, [*merged, *others]))
         if contamination is not None:
-            removals.append(contaminated(contamination, config=settings.decontamination))
+            others.append(contaminated(contamination, config=settings.decontamination))
     with run.step("mix"):
-        mixed = find_mix(run, candidates_of(placed.rows), topics, removals)
-        removals += [mixed.removals] if mixed else []
+        mixed = find_mix(run, candidates_of(placed.rows), topics, [*merged, *others])
+        others += [mixed.removals] if mixed else []
     with run.step("decide"):
         fingerprints = _fingerprints(settings, plan)
         loose = loose_rows(mapped)
-        rows = decided(placed.rows, removals=removals, save=run.keep)
+        rows = decided(placed.rows, removals=[*followed(merged), *others], save=run.keep)
         kept = examples_of(rows, run_id=run.run_id)
         aside = quarantine_of(
             rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
@@ -192,12 +207,18 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
             {names.EXAMPLES: kept, names.QUARANTINE: aside, names.LEDGER: story}
         )
     with run.step("balance"):
-        totals = count_totals(ledger=ledger, examples=examples, quarantine=quarantine)
+        totals, windows, prompts = at_once(
+            [
+                partial(count_totals, ledger=ledger, examples=examples, quarantine=quarantine),
+                partial(summarise_long, annotated, limit=plan.limits.tokens, policy=plan.long),
+                partial(summarise_prompts, examples),
+            ]
+        )
         balance = check_balance(rows_in, totals)
         rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
         summaries = {
-            "windows": summarise_long(annotated, limit=plan.limits.tokens, policy=plan.long),
-            "system_prompts": summarise_prompts(examples),
+            "windows": windows,
+            "system_prompts": prompts,
             "duplicates": near.facts if near else None,
             "duplicates_semantic": semantic.facts if semantic else None,
             "topics": topics.summary(examples) if topics else None,
@@ -243,13 +264,14 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
     return _Run(spark, settings, catalogue, source, version, run_id, observer, evaluation)
 
 
-def _known(near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:
-    pairs, groups = (near.pairs, near_groups(near.pairs)) if near else (None, None)
+def _known(run: _Run, near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:
+    # Groups are kept, so that Spark knows how few they are and shuffles no line to join them.
+    pairs, groups = (near.pairs, run.keep(near_groups(near.pairs))) if near else (None, None)
     return Known(groups=groups, pairs=pairs, pins=pins.frame, removed=removed_ids(removals))
 
 
 def _contamination(run: _Run, placed: DataFrame) -> DataFrame | None:
-    found = find_contamination(placed, config=run.settings.decontamination, identities=run.evaluation)
+    found = find_contamination(placed, config=run.settings.decontamination, identities=run.evaluation, save=run.keep)
     return None if found is None else run.write(names.CONTAMINATION, found)
 
 

@@ -131,6 +131,8 @@ def local_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(partitions),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),
         "spark.databricks.delta.snapshotPartitions": "2",
+        # A curation has some hundred plans, most of them Delta's own; with Spark's 100 entries each run compiles all anew.
+        "spark.sql.codegen.cache.maxEntries": "2000",
     }
     if settings.warehouse:
         options["spark.sql.warehouse.dir"] = settings.warehouse

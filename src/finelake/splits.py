@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from finelake.config.settings import Splits
+from finelake.relate.graph_spark import Save
 from finelake.rules.registry import Rule, register
 from finelake.splitting.groups import salted, unit_interval, with_groups
 from finelake.splitting.links import crossing
@@ -84,12 +85,15 @@ class Placed:
     removals: Sequence[DataFrame]
 
 
-def assign_splits(annotated: DataFrame, *, config: Splits, known: Known, copies: bool = False) -> Placed:
+def assign_splits(
+    annotated: DataFrame, *, config: Splits, known: Known, copies: bool = False, save: Save | None = None
+) -> Placed:
     """Put annotated conversations into splits.
 
     Needs columns conversation_id, user_id, dedup_key, last_at, reasons and those that `config.stratify` names; those of
     conversations that were set aside get no split. `split_hash` is the double in [0, 1) that shares are counted by.
-    `copies` says that several conversations may have the same text.
+    `copies` says that several conversations may have the same text. `save` writes a frame and reads it back: what
+    several plans use is worked out once, and Spark knows its size.
     """
     sort_key = salted(config.salt, F.col("conversation_id"))
     if known.pins is None and not config.stratify and config.cut is None and not copies:
@@ -99,6 +103,8 @@ def assign_splits(annotated: DataFrame, *, config: Splits, known: Known, copies:
     members = _ranked(_members(annotated, config, known), config, known)
     problems = _problems(members, config, known, copies=copies)
     placed = members.select("conversation_id", _undivided_group(), "split_hash", name_of(F.col("rank")).alias("split"))
+    if save is not None:
+        placed, problems = save(placed), save(problems)
     rows = annotated.join(placed, on="conversation_id", how="left").withColumn("sort_key", sort_key)
     return Placed(rows, [problems])
 

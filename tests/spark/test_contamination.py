@@ -24,6 +24,11 @@ CANNED = "thank you for contacting us is there anything else that I can help you
 PLACED = "conversation_id string, split string, windows array<struct<line: string>>"
 
 
+def as_it_is(frame: DataFrame) -> DataFrame:
+    """Stand for writing a frame and reading it back."""
+    return frame
+
+
 def lines(*windows: list[tuple[str, str | None]]) -> list[tuple[str]]:
     """Build the windows of a conversation from (role, content) messages."""
     return [
@@ -51,7 +56,7 @@ def found(spark: SparkSession, **given: Any) -> list[Row]:
     """Give the spans of the conversations above, in order."""
     config = Decontamination(**given)
     identities = {table.name: identity_of(spark, table) for table in config.tables}
-    table = find_contamination(placed(spark), config=config, identities=identities)
+    table = find_contamination(placed(spark), config=config, identities=identities, save=as_it_is)
     assert table is not None
     return sorted(table.collect(), key=lambda row: tuple(str(item) for item in row))
 
@@ -109,7 +114,7 @@ def test_own_splits_are_compared_and_a_common_phrase_is_only_counted(spark: Spar
 def test_what_is_rejected_says_why(spark: SparkSession, evaluation: tuple[EvaluationTable, ...]) -> None:
     config = Decontamination(tables=evaluation, own_splits="reject")
     identities = {table.name: identity_of(spark, table) for table in evaluation}
-    table = find_contamination(placed(spark), config=config, identities=identities)
+    table = find_contamination(placed(spark), config=config, identities=identities, save=as_it_is)
     assert table is not None
     removed = {row["conversation_id"]: row for row in contaminated(table, config=config).collect()}
     assert {name: row["reason"] for name, row in removed.items()} == {
@@ -131,8 +136,13 @@ def test_wrong_tables_are_named(spark: SparkSession, tmp_path: Path) -> None:
     table = EvaluationTable(name="numbers", table=str(tmp_path / "numbers"), prompt="q")
     config = Decontamination(tables=(table,), own_splits="off")
     with pytest.raises(ConfigError, match="no column 'q'; found are id"):
-        find_contamination(placed(spark), config=config, identities={"numbers": identity_of(spark, table)})
+        find_contamination(
+            placed(spark), config=config, identities={"numbers": identity_of(spark, table)}, save=as_it_is
+        )
 
 
 def test_nothing_to_compare(spark: SparkSession) -> None:
-    assert find_contamination(placed(spark), config=Decontamination(own_splits="off"), identities={}) is None
+    assert (
+        find_contamination(placed(spark), config=Decontamination(own_splits="off"), identities={}, save=as_it_is)
+        is None
+    )

@@ -6,7 +6,7 @@ is looked at, each message by itself; system prompts and tool results are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +41,16 @@ class _Texts:
     sides: pa.StringArray
 
 
-def evaluation_grams(evaluation: DataFrame, *, size: GramSize, limit: int) -> DataFrame:
-    """List the n-grams of evaluation texts (columns source, row_id, messages) as EVALUATION_SCHEMA has them."""
+def evaluation_grams(evaluation: DataFrame, *, wanted: Bloom, size: GramSize, limit: int) -> DataFrame:
+    """List the n-grams of evaluation texts (columns source, row_id, messages) as EVALUATION_SCHEMA has them.
+
+    Those that `wanted` does not hold are left out.
+    """
 
     def run(batches: Batches) -> Batches:
         for batch in _sliced(batches):
             found, chosen = _read(batch, size)
+            chosen = chosen.take(wanted.may_hold(chosen.hashes))
             rows, kinds = found.rows[chosen.owners], _kinds(batch, found)[chosen.owners]
             keys = mix(chosen.hashes + kinds)
             once = distinct(keys, rows)
@@ -62,26 +66,16 @@ def evaluation_grams(evaluation: DataFrame, *, size: GramSize, limit: int) -> Da
     return evaluation.select("source", "row_id", "messages").mapInArrow(run, EVALUATION_SCHEMA)
 
 
-def build_filter(evaluation: DataFrame, *, size: GramSize) -> Bloom:
-    """Put the n-grams of evaluation texts into a filter; brings at most 16 MiB to the driver, in 64 KiB rows."""
+def filter_of_texts(texts: DataFrame, *, size: GramSize) -> Bloom:
+    """Put the n-grams of texts (column messages) into a filter; see `_filter`."""
+    return _filter(texts.select("messages"), lambda batch: _read(batch, size)[1].hashes)
 
-    def collect(batches: Batches) -> Batches:
-        held: dict[int, Bits] = {}
-        for batch in _sliced(batches):
-            for number, bits in segments_of(_read(batch, size)[1].hashes).items():
-                merge(held, number, bits)
-        yield _segments(held)
 
-    def join(batches: Batches) -> Batches:
-        held: dict[int, Bits] = {}
-        for batch in batches:
-            for number, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                merge(held, number, np.frombuffer(content, np.uint8))
-        yield _segments(held)
-
-    parts = evaluation.select("messages").mapInArrow(collect, _SEGMENT_SCHEMA)
-    whole = parts.repartition(F.col("segment")).mapInArrow(join, _SEGMENT_SCHEMA)
-    return bloom_of((row["segment"], row["bits"]) for row in whole.toLocalIterator())
+def filter_of_places(places: DataFrame) -> Bloom:
+    """Put the n-grams of places (column hash) into a filter; see `_filter`."""
+    return _filter(
+        places.select("hash"), lambda batch: batch.column("hash").to_numpy(zero_copy_only=False).view(np.uint64)
+    )
 
 
 def training_places(training: DataFrame, *, bloom: Bloom, size: GramSize, limit: int) -> DataFrame:
@@ -107,6 +101,27 @@ def training_places(training: DataFrame, *, bloom: Bloom, size: GramSize, limit:
             )
 
     return training.select("conversation_id", "window", "messages").mapInArrow(run, TRAINING_SCHEMA)
+
+
+def _filter(rows: DataFrame, hashes_of: Callable[[pa.RecordBatch], Hashes]) -> Bloom:
+    """Put hashes into a filter; brings at most 16 MiB to the driver, in 64 KiB rows."""
+
+    def collect(batches: Batches) -> Batches:
+        held: dict[int, Bits] = {}
+        for batch in _sliced(batches):
+            for number, bits in segments_of(hashes_of(batch)).items():
+                merge(held, number, bits)
+        yield _segments(held)
+
+    def join(batches: Batches) -> Batches:
+        held: dict[int, Bits] = {}
+        for batch in batches:
+            for number, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                merge(held, number, np.frombuffer(content, np.uint8))
+        yield _segments(held)
+
+    whole = rows.mapInArrow(collect, _SEGMENT_SCHEMA).repartition(F.col("segment")).mapInArrow(join, _SEGMENT_SCHEMA)
+    return bloom_of((row["segment"], row["bits"]) for row in whole.collect())
 
 
 def _read(batch: pa.RecordBatch, size: GramSize) -> tuple[_Texts, Grams]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -46,8 +48,17 @@ def exact_duplicates(candidates: DataFrame) -> DataFrame:
     )
 
 
-def follow(exact: DataFrame, near: DataFrame) -> DataFrame:
-    """Let copies of a conversation that a near duplicate removes name the one that is kept; both are removals."""
-    onward = near.select(F.col("conversation_id").alias("kept_id"), F.col("kept_id").alias("onward_id"))
-    followed = exact.join(onward, on="kept_id", how="left")
-    return followed.withColumn("kept_id", F.coalesce("onward_id", "kept_id")).select(*exact.columns)
+def followed(removals: Sequence[DataFrame]) -> list[DataFrame]:
+    """Let a copy of a conversation that a later one of these frames merges name the one that is kept in the end."""
+    found = list(removals)
+    for n, earlier in enumerate(found):
+        for later in found[n + 1 :]:
+            earlier = _follow(earlier, later)
+        found[n] = earlier
+    return found
+
+
+def _follow(earlier: DataFrame, later: DataFrame) -> DataFrame:
+    onward = later.select(F.col("conversation_id").alias("kept_id"), F.col("kept_id").alias("onward_id"))
+    joined = earlier.join(onward, on="kept_id", how="left")
+    return joined.withColumn("kept_id", F.coalesce("onward_id", "kept_id")).select(*earlier.columns)

@@ -19,7 +19,6 @@ from pyspark.sql import functions as F
 from finelake.config.settings import Duplicates
 from finelake.relate import near_driver, near_spark
 from finelake.relate.bands import Banding, choose_banding
-from finelake.relate.exact import follow
 from finelake.relate.graph_spark import Save
 from finelake.relate.labels import name_of
 from finelake.relate.related import resolve_on_driver, resolve_on_spark
@@ -100,13 +99,6 @@ def near_groups(pairs: DataFrame) -> DataFrame:
     """Select which group is joined to an earlier one: columns single_group and joined_group, one row a joined group."""
     group = F.explode(F.array("first_group", "second_group")).alias("single_group")
     return pairs.select(group, "joined_group").where("single_group <> joined_group").distinct()
-
-
-def merges(exact: DataFrame | None, near: DataFrame | None) -> list[DataFrame]:
-    """List the removals of both kinds; copies of what a near duplicate removes name the one that is kept."""
-    if exact is not None and near is not None:
-        exact = follow(exact, near)
-    return [removals for removals in (exact, near) if removals is not None]
 
 
 def _measured(found: near_driver.Candidates, documents: DataFrame, *, bound: int, save: Save) -> Measured:

@@ -37,16 +37,29 @@ class Texts:
     def of(cls, text: Column) -> Texts:
         """Give both forms of a text column; null becomes ""."""
         raw = F.coalesce(text, F.lit(""))
-        return cls(raw, F.translate(F.lower(raw), "\u2019", "'"))
+        # Not translate, which looks every single character up.
+        return cls(raw, F.replace(F.lower(raw), F.lit("\u2019"), F.lit("'")))
 
 
 def plain_text(text: str) -> str:
     """Give the plain form of a text."""
-    return text.lower().replace("\u2019", "'")
+    return text.lower() if text.isascii() else text.lower().replace("\u2019", "'")
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Pieces of which a text, in its plain or its raw form, must hold one; a cheap look at many texts at once."""
+
+    pieces: tuple[str, ...]
+    plain: bool
 
 
 class Condition(Protocol):
     """Something that holds for a text or does not."""
+
+    def signs(self) -> Signs | None:
+        """Give what every text for which it holds shows; None where there is no such thing."""
+        ...
 
     def column(self, texts: Texts) -> Column:
         """Give the condition as a boolean Column that is never null."""
@@ -62,6 +75,10 @@ class Says:
     """The plain text holds one of the hints, the cheap look, and a match of the pattern that belongs to it."""
 
     patterns: tuple[tuple[str, str], ...]
+
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return Signs(tuple(hint for hint, _ in self.patterns), plain=True)
 
     def column(self, texts: Texts) -> Column:
         """See Condition."""
@@ -92,6 +109,10 @@ class Shows:
     without: str = ""
     at_least: int = 1
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return Signs(self.hints, plain=False)
+
     def column(self, texts: Texts) -> Column:
         """See Condition."""
         rest = F.regexp_replace(texts.raw, self.without, "") if self.without else texts.raw
@@ -115,6 +136,10 @@ class Ends:
     pattern: str
     reach: int = 16
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return None
+
     def column(self, texts: Texts) -> Column:
         """See Condition."""
         return F.right(texts.plain, F.lit(self.reach)).rlike(self.pattern)
@@ -135,6 +160,10 @@ class NothingLeft:
     removed: str
     hints: tuple[str, ...]
     needs_hint: bool = False
+
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return Signs(self.hints, plain=True) if self.needs_hint else None
 
     def column(self, texts: Texts) -> Column:
         """See Condition."""
@@ -169,6 +198,10 @@ class ShareAbove:
     share: float
     min_characters: int
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return None
+
     def share_column(self, texts: Texts) -> Column:
         """Give the share itself (double, 0 for an empty text), to choose a threshold by."""
         length = F.length(texts.raw)
@@ -195,6 +228,10 @@ class OddCount:
 
     marker: str
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return Signs((self.marker,), plain=False)
+
     def column(self, texts: Texts) -> Column:
         """See Condition."""
         lost = F.length(texts.raw) - F.length(F.replace(texts.raw, F.lit(self.marker), F.lit("")))
@@ -212,6 +249,10 @@ class Longer:
 
     characters: int
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return None
+
     def column(self, texts: Texts) -> Column:
         """See Condition."""
         return F.length(texts.raw) >= self.characters
@@ -228,6 +269,10 @@ class All:
 
     parts: tuple[Condition, ...]
 
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return next((signs for part in self.parts if (signs := part.signs())), None)
+
     def column(self, texts: Texts) -> Column:
         """See Condition."""
         return reduce(and_, [part.column(texts) for part in self.parts])
@@ -243,6 +288,10 @@ class AnyOf:
     """At least one part holds."""
 
     parts: tuple[Condition, ...]
+
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return None
 
     def column(self, texts: Texts) -> Column:
         """See Condition."""
@@ -268,6 +317,10 @@ class KnownBySignature:
 
     known: frozenset[str]
     min_characters: int
+
+    def signs(self) -> Signs | None:
+        """See Condition."""
+        return None
 
     def column(self, texts: Texts) -> Column:
         """See Condition."""

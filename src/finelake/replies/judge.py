@@ -9,12 +9,12 @@ from finelake.chat import ASSISTANT
 from finelake.config.replies import ReplyRule
 from finelake.conversations.turns import Repaired, decision
 from finelake.replies.catalogue import ACTIONS, REPLIES_UNTRAINED, REPLY_ORIGIN, REPLY_RULES
-from finelake.replies.conditions import Check, Condition, KnownBySignature
+from finelake.replies.conditions import Check, Condition, KnownBySignature, Signs
 from finelake.replies.language import language
 from finelake.replies.origin_rules import text_rules
 from finelake.replies.origins import OriginPolicy
 from finelake.replies.plan import ReplyPlan
-from finelake.replies.talk import Found, Talk
+from finelake.replies.talk import Found, Said, Talk
 from finelake.replies.talk_rules import TALK_RULES
 from finelake.replies.tool_rules import ArgumentChecks, Definitions, undefined_tools
 from finelake.replies.turn_rules import TURN_RULES
@@ -34,9 +34,12 @@ class Judge:
 
     def __init__(self, plan: ReplyPlan) -> None:
         self._plan = plan
-        self._checks: list[tuple[str, Check]] = [(key, item.check()) for key, item in turn_conditions(plan).items()]
+        conditions = turn_conditions(plan)
         if not plan.canned:
-            self._checks = [(key, check) for key, check in self._checks if key != "canned"]
+            conditions.pop("canned", None)
+        self._checks: list[tuple[str, Check, Signs | None]] = [
+            (key, condition.check(), condition.signs()) for key, condition in conditions.items()
+        ]
         rules = {**TALK_RULES, "language": language}
         self._talk_rules = [(key, rule) for key, rule in rules.items() if plan.rules.rule(key).action != "off"]
         self._tools: dict[int, tuple[Definitions, ArgumentChecks]] = {}
@@ -52,7 +55,7 @@ class Judge:
         talk = Talk.of(repaired.messages)
         trained_before = _trains(repaired)
         found = self.find(talk, definitions)
-        for key, rule in REPLY_RULES.items():
+        for key, rule in REPLY_RULES.items() if found else ():
             if key in found:
                 config = self._plan.rules.rule(key)
                 turns = sorted({turn for n in found[key].messages for turn in repaired.positions[n]})
@@ -69,19 +72,26 @@ class Judge:
 
     def find(self, talk: Talk, definitions: Definitions | None) -> dict[str, Found]:
         """Give what the rules find, by their names."""
-        hits: dict[str, list[int]] = {}
-        for reply in talk.replies:
-            raw, plain = reply.raw, reply.plain
-            for key, check in self._checks:
-                if check(raw, plain):
-                    hits.setdefault(key, []).append(reply.message)
-        found = {key: Found(messages, len(messages)) for key, messages in hits.items()}
+        found = self._find_texts(talk.replies)
         for key, rule in self._talk_rules:
             result = rule(talk, self._plan.rules)
             if result is not None:
                 found[key] = result
         if definitions is not None:
             found |= self._find_calls(talk, definitions)
+        return found
+
+    def _find_texts(self, replies: Sequence[Said]) -> dict[str, Found]:
+        """Give what the rules about one reply's text find; most see by the replies' texts together that it is none."""
+        raw = "\n".join([reply.raw for reply in replies])
+        plain = "\n".join([reply.plain for reply in replies])
+        found = {}
+        for key, check, signs in self._checks:
+            if signs and not any(map((plain if signs.plain else raw).__contains__, signs.pieces)):
+                continue
+            messages = [reply.message for reply in replies if check(reply.raw, reply.plain)]
+            if messages:
+                found[key] = Found(messages, len(messages))
         return found
 
     def _find_calls(self, talk: Talk, definitions: Definitions) -> dict[str, Found]:

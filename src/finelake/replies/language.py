@@ -78,9 +78,9 @@ def settled(words: str, *, enough: int = 1) -> str | None:
     """Name the language of whose function words a text has enough, and at most half as many of others; else None."""
     if not words.isascii() and (script := _script(words)):
         return script
-    owner = _owners()
+    owner, known = _owners()
     hits: dict[str, int] = {}
-    for word in owner.keys() & set(words.split(" ")):
+    for word in known.intersection(words.split(" ")):
         hits[owner[word]] = hits.get(owner[word], 0) + 1
     if not hits:
         return None
@@ -128,13 +128,14 @@ def _are_kin(one: str, other: str) -> bool:
 
 
 @cache
-def _owners() -> Mapping[str, str]:
-    """Give the language of each word that is in one list alone."""
+def _owners() -> tuple[Mapping[str, str], frozenset[str]]:
+    """Give the language of each word that is in one list alone, and these words."""
     seen: dict[str, set[str]] = {}
     for name, words in _FUNCTION_WORDS.items():
         for word in words.split():
             seen.setdefault(word, set()).add(name)
-    return {word: next(iter(names)) for word, names in seen.items() if len(names) == 1}
+    owners = {word: next(iter(names)) for word, names in seen.items() if len(names) == 1}
+    return owners, frozenset(owners)
 
 
 @cache

@@ -6,16 +6,17 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from finelake.chat import ASSISTANT, SYSTEM, USER, Message
 from finelake.replies.conditions import plain_text
 
 _is_unspaced = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}").search
+_ASCII_TO_SPACE = bytes.maketrans(string.punctuation.encode() + bytes(range(0x1C, 0x20)), b" " * 36)
 _TO_SPACE = str.maketrans(dict.fromkeys(string.punctuation + "\u201c\u201d\u2018\u2026\u2013\u2014\u3002\uff0c", " "))
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """The text of one message: its place, as it is written, in plain form, and as words between single spaces."""
 
     message: int
@@ -71,6 +72,8 @@ def said(message: int, text: str) -> Said:
 
 def words_of(plain: str) -> str:
     """Give the words of a plain text between single spaces, without punctuation."""
+    if plain.isascii():
+        return b" ".join(plain.encode().translate(_ASCII_TO_SPACE).split()).decode()
     return " ".join(plain.translate(_TO_SPACE).split())
 
 

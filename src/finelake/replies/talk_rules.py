@@ -49,11 +49,17 @@ def repetition(talk: Talk, replies: Replies) -> Found | None:
     config = replies.repetition
     shares = {}
     for reply in talk.replies:
-        if len(reply.words) >= 2 * config.min_words:
+        if len(reply.words) >= 2 * config.min_words and _may_repeat(reply.words, config.max_share):
             share = repeated_share(reply.words, config.min_words)
             if share > config.max_share:
                 shares[reply.message] = share
     return Found(list(shares), f"{max(shares.values()):.3f}") if shares else None
+
+
+def _may_repeat(words: str, max_share: float) -> bool:
+    """Rule out most replies: where a run came before, so did its first word."""
+    units, parts = units_of(words)
+    return len(units) - len(set(units)) > max_share * (len(units) - _RUN * parts + 1)
 
 
 def repeated_share(words: str, min_words: int) -> float:
