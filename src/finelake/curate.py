@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -207,13 +207,12 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
             {names.EXAMPLES: kept, names.QUARANTINE: aside, names.LEDGER: story}
         )
     with run.step("balance"):
-        totals, windows, prompts = at_once(
-            [
-                partial(count_totals, ledger=ledger, examples=examples, quarantine=quarantine),
-                partial(summarise_long, annotated, limit=plan.limits.tokens, policy=plan.long),
-                partial(summarise_prompts, examples),
-            ]
-        )
+        counts: list[Callable[[], Any]] = [
+            partial(count_totals, ledger=ledger, examples=examples, quarantine=quarantine),
+            partial(summarise_long, annotated, limit=plan.limits.tokens, policy=plan.long),
+            partial(summarise_prompts, examples),
+        ]
+        totals, windows, prompts = at_once(counts)
         balance = check_balance(rows_in, totals)
         rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
         summaries = {
@@ -227,8 +226,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         _require_enough(run, totals.examples("train"), balance)
     with run.step("audit"):
         evidence = Evidence(examples=examples, pairs=known.pairs, pins=known.pins, contamination=contamination)
-        findings = _audit(run, evidence)
-        _pin(run, examples, pins)
+        findings = _audit(run, evidence, pins)
     with run.step("publish"):
         files = publish(examples, config=settings.output)
         manifest = (
@@ -275,10 +273,16 @@ def _contamination(run: _Run, placed: DataFrame) -> DataFrame | None:
     return None if found is None else run.write(names.CONTAMINATION, found)
 
 
-def _audit(run: _Run, evidence: Evidence) -> list[Finding]:
+def _audit(run: _Run, evidence: Evidence, pins: Pins) -> list[Finding]:
+    """Write what the proof found, and pin the examples where it holds; the two do not wait for each other."""
     settings = run.settings
     findings = audit_splits(evidence, splits=settings.splits, decontamination=settings.decontamination)
-    run.write(names.AUDIT, audit_frame(run.spark, findings, run_id=run.run_id))
+    writes: list[Callable[[], Any]] = [
+        partial(run.write, names.AUDIT, audit_frame(run.spark, findings, run_id=run.run_id))
+    ]
+    if all(finding.passed for finding in findings):
+        writes.append(partial(_pin, run, evidence.examples, pins))
+    at_once(writes)
     require_proof(findings, table=str(run.table(names.AUDIT)))
     return findings
 
