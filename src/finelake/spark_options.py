@@ -25,6 +25,8 @@ COMPILER_OPTIONS = (
 )
 # Concurrent collection takes a core from the work where there are two (53 -> 40 CPU seconds in the first measure).
 CORES_FOR_CONCURRENT_COLLECTION = 3
+# A long session fills HotSpot's 240 MiB of compiled code, and then the compilers stop for good.
+CODE_ROOM = "-XX:ReservedCodeCacheSize=768m"
 INSTALL_LINE = "pip install 'finelake[local]'"
 
 
@@ -105,7 +107,7 @@ def log_configuration() -> Path:
 
 def jvm_options(*, cores: int) -> str:
     """Return the options of the driver's JVM; they must be set before it starts."""
-    options = [f"-Dlog4j2.configurationFile={log_configuration().as_uri()}", *COMPILER_OPTIONS]
+    options = [f"-Dlog4j2.configurationFile={log_configuration().as_uri()}", *COMPILER_OPTIONS, CODE_ROOM]
     if cores < CORES_FOR_CONCURRENT_COLLECTION:
         options.append("-XX:+UseSerialGC")
     return " ".join(options)
@@ -131,7 +133,7 @@ def local_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(partitions),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),
         "spark.databricks.delta.snapshotPartitions": "2",
-        # A curation has some hundred plans, most of them Delta's own; with Spark's 100 entries each run compiles all anew.
+        # A curation has some hundred plans, most of them Delta's own: with 100 entries each run would compile them anew.
         "spark.sql.codegen.cache.maxEntries": "2000",
     }
     if settings.warehouse:

@@ -15,6 +15,7 @@ import finelake.curate
 from finelake.config.settings import Settings, Splits
 from finelake.curate import curate
 from finelake.errors import LeakageError
+from finelake.relate.graph_spark import Save
 from finelake.splits import Known, Placed, assign_splits
 from finelake.why import tell
 from support.lake import TURN_COLUMNS, TurnTuple, outcomes, settings_for, table, talk
@@ -112,8 +113,10 @@ def spans(spark: SparkSession, settings: Settings) -> Any:
     return table(spark, settings, "contamination").where("conversation_id = 'leaked'").first()
 
 
-def parted_by_row(annotated: DataFrame, *, config: Splits, known: Known, copies: bool = False) -> Placed:
+def parted_by_row(
+    annotated: DataFrame, *, config: Splits, known: Known, copies: bool = False, save: Save | None = None
+) -> Placed:
     """Assign splits, then give every other conversation another one."""
-    rows = assign_splits(annotated, config=config, known=known, copies=copies).rows
+    rows = assign_splits(annotated, config=config, known=known, copies=copies, save=save).rows
     odd = F.pmod(F.crc32("conversation_id"), F.lit(2)) == 1
     return Placed(rows.withColumn("split", F.when(odd, F.lit("train")).otherwise(F.lit("test"))), [])
