@@ -133,7 +133,7 @@ def local_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(partitions),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),
         "spark.databricks.delta.snapshotPartitions": "2",
-        # A curation has some hundred plans, most of them Delta's own: with 100 entries each run would compile them anew.
+        # A curation has some hundred plans, most of them Delta's own: of 100 kept ones each run would compile all anew.
         "spark.sql.codegen.cache.maxEntries": "2000",
     }
     if settings.warehouse:
