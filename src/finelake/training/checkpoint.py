@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,8 +28,8 @@ class Candidate:
         return cls(
             model=str(record["model"]),
             step=int(record["step"]),
-            valid_loss=record.get("valid_loss"),
-            full_valid_loss=record.get("full_valid_loss"),
+            valid_loss=_finite(record.get("valid_loss")),
+            full_valid_loss=_finite(record.get("full_valid_loss")),
         )
 
 
@@ -60,6 +61,10 @@ def choose(candidates: Sequence[Candidate], *, policy: Policy, tuned: str | None
     if ordered:
         return Choice(model=ordered[-1].model, step=ordered[-1].step, why="the last checkpoint: none has a loss")
     return None
+
+
+def _finite(loss: float | None) -> float | None:
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def _measure(candidates: Sequence[Candidate]) -> tuple[dict[int, float], str]:

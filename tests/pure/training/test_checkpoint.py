@@ -61,3 +61,8 @@ def test_pages_are_those_of_the_portal_and_a_rehearsal_has_none() -> None:
     local = azure.model_copy(update={"endpoint": "http://127.0.0.1:8040", "resource_manager": "http://127.0.0.1:8040"})
     assert (job_page(local, "ftjob-1"), deployment_page(local, "shop")) == (None, None)
     assert job_page(Service(kind="openai"), "ftjob-1") == "https://platform.openai.com/finetune/ftjob-1"
+
+
+def test_a_checkpoint_whose_loss_is_no_number_has_none() -> None:
+    found = Candidate.of_record({"model": TUNED, "step": 3, "valid_loss": float("nan"), "full_valid_loss": 0.5})
+    assert (found.valid_loss, found.full_valid_loss) == (None, 0.5)

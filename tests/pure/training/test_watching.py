@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from tests.pure.training.diagnosis.real_training import Recipe, curves_of
 
 from finelake.config.early_stop import EarlyStop
 from finelake.training.curves import Curves
+from finelake.training.display.plot import loss_plot
 from finelake.training.display.terminal import TerminalProgress
 from finelake.training.early_stop import reason_to_stop
 from finelake.training.events import Event, Measurement
@@ -145,3 +147,19 @@ def test_the_plot_waits_for_a_second_measurement() -> None:
     console.print(view.view())
     assert "train loss" in out.getvalue()
     assert "steps" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        curves_of(Recipe(200.0)),
+        Curves(((1, math.nan), (2, math.inf), (3, 1.0), (4, 2.0))),
+        Curves(((1, math.nan), (2, math.inf))),
+        Curves(((1, 1.0), (2, 1.0)), ((1, 1.0),), ((2, 1.0),)),
+        Curves(((1, 0.0), (2, 0.0))),
+    ],
+)
+@pytest.mark.parametrize("colours", [True, False])
+def test_no_curve_breaks_the_view(curves: Curves, *, colours: bool) -> None:
+    drawn = loss_plot(curves, width=80, colours=colours)
+    assert drawn is None or "train loss" in drawn.plain

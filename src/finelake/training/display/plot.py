@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -12,18 +13,20 @@ from finelake.training.curves import Curves, Point
 LEAST_POINTS = 2
 
 _LABEL_CHARACTERS = 12
+_NEAR_ZERO = 0.4
 _NAMES = ("train loss", "validation loss", "whole validation file")
 
 
 def loss_plot(curves: Curves, *, width: int, height: int = 8, colours: bool = True) -> Text | None:
     """Draw the losses by step, `width` characters wide with its labels; None before two steps are measured.
 
-    Without `colours` each curve is drawn with a character of its own.
+    Losses that are no numbers are left out: a diverged job has some. Without `colours` each curve is drawn with a
+    character of its own.
     """
     found = [
-        (name, curve)
+        (name, drawable)
         for name, curve in zip(_NAMES, (curves.train, curves.valid, curves.full_valid), strict=True)
-        if curve
+        if (drawable := [point for point in curve if math.isfinite(point[1])])
     ]
     if not found or len(found[0][1]) < LEAST_POINTS:
         return None
@@ -38,11 +41,17 @@ def loss_plot(curves: Curves, *, width: int, height: int = 8, colours: bool = Tr
         character_set="braille" if colours else "ascii",
         x_gridlines=[],
         y_gridlines=[],
+        **_bounds([loss for _, curve in found for _, loss in curve]),
         x_unit=" steps",
     )
     text = Text.from_ansi(drawn)
     text.no_wrap, text.overflow = True, "crop"
     return text
+
+
+def _bounds(losses: Sequence[float]) -> dict[str, float]:
+    """Let the axis begin at 0 where losses come near it; elsewhere the room is for their differences."""
+    return {"y_min": 0.0} if min(losses) < _NEAR_ZERO * max(losses) else {}
 
 
 def _steps(curve: Sequence[Point]) -> list[int]:
