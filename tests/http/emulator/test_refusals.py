@@ -68,7 +68,7 @@ def test_other_host_names_are_refused(emulator):
         ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters.n_epochs"),
         ({"hyperparameters": {"batch_size": 0}}, "hyperparameters.batch_size"),
         ({"hyperparameters": {"learning_rate_multiplier": 0}}, "hyperparameters.learning_rate_multiplier"),
-        ({"method": {"type": "dpo"}}, "method"),
+        ({"method": {"type": "reinforcement"}}, "method"),
         ({"metadata": {"k": "v" * 513}}, "metadata"),
         ({"validation": "file-of-nobody"}, "validation_file"),
     ],

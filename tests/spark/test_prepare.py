@@ -1,0 +1,35 @@
+"""Preference lines of a Delta table: published in an order that does not depend on partitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.http.training.setting import settings_for
+
+from finelake.cli.context import Context
+from finelake.cli.prepared import prepare_source
+from finelake.errors import InputError
+from finelake.training.data import read_training_data
+from support.method_lines import pairs
+
+pytestmark = pytest.mark.spark
+
+
+def test_lines_of_a_delta_table_are_published(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(line, "spring") for line in [*pairs(120), "{}"]]
+    table = str(tmp_path / "pairs")
+    spark.createDataFrame(rows, "line string, origin string").repartition(3).write.format("delta").save(table)
+    settings = settings_for(tmp_path, url="https://shop.example", training={"method": "dpo"})
+    context = Context(settings, as_json=True)
+    monkeypatch.setattr("finelake.session.spark_session", lambda *_, **__: spark)
+    done = prepare_source(context, table, column="line")
+    assert (done.rows_in, done.kept, done.quarantined) == (121, 120, 1)
+    assert read_training_data(tmp_path / "published").method == "dpo"
+    published = (tmp_path / "published" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert published == sorted(published)
+    with pytest.raises(InputError, match=r"has no column 'text'; it has: line, origin"):
+        prepare_source(context, table, column="text")
