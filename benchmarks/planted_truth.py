@@ -1,6 +1,6 @@
 """Curate the sample and print what each rule found of what was planted: precision and recall by reason code.
 
-    .venv/bin/python benchmarks/planted_truth.py --conversations 1500
+    .venv/bin/python benchmarks/planted_truth.py --conversations 900
 
 Everything happens in a folder that is removed afterwards. The exit code is 1 where a rule found what was not planted.
 """
@@ -37,7 +37,7 @@ def scores(folder: Path, *, conversations: int, seed: int) -> list[RuleScore]:
     """Write the sample into a folder, curate it by conf/local.yml and score the ledger."""
     files = write_sample(folder / "sample", seed=seed, conversations=conversations)
     settings = load_settings(CONFIGURATION, environment={**os.environ, "FINELAKE_DEMO": str(folder)})
-    spark = spark_session(settings.session)
+    spark = spark_session(settings.session, app_name="planted truth")
     ingest(spark, str(files.raw_turns), source_ref(settings.source.table))
     curate(spark, settings)
     truth = [json.loads(line) for line in files.truth.read_text(encoding="utf-8").split("\n") if line]
@@ -60,7 +60,7 @@ def _found(spark: SparkSession, settings: Settings) -> dict[str, set[str]]:
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conversations", type=int, default=1500)
+    parser.add_argument("--conversations", type=int, default=900)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from support.lake import Demo, decisions, outcomes, published_lines, read_json_l
 pytestmark = pytest.mark.spark
 
 LOOSE = {"conversation_id_missing", "row_not_json"}
-# What rules about phrases miss of what was written without looking at their phrases; all others find everything.
+# Two planted texts are said in words that the phrase lists do not have; all else is found.
 RECALL = {"reply_refusal": 0.5, "reply_handoff": 0.5}
 # Their positions in the sorted conversation are the turn indexes: no copy stands before them.
 PLACED = (
