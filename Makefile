@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS ?= local,emulator,report,databricks,mlflow,dev
+EXTRAS ?= local,emulator,report,databricks,mlflow,topics,dev
 PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 

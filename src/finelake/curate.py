@@ -32,7 +32,7 @@ from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
-from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version
+from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version, with_topics
 from finelake.errors import InputError
 from finelake.lineage.record import curation_origin, record_curation
 from finelake.privacy.plan import key_check
@@ -185,7 +185,8 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         pins = read_pins(spark, run.table(names.ASSIGNMENTS), config=settings.splits, run_id=run.run_id)
         known = _known(run, near, pins, merged)
         copies = not settings.duplicates.exact
-        placed = assign_splits(annotated, config=settings.splits, known=known, copies=copies, save=run.keep)
+        topical = with_topics(annotated, topics, settings.splits)
+        placed = assign_splits(topical, config=settings.splits, known=known, copies=copies, save=run.keep)
         others = [*placed.removals]
     with run.step("decontaminate"):
         contamination = _contamination(run, without(placed.rows, [*merged, *others]))
@@ -225,7 +226,12 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         }
         _require_enough(run, totals.examples("train"), balance)
     with run.step("audit"):
-        evidence = Evidence(examples=examples, pairs=known.pairs, pins=known.pins, contamination=contamination)
+        evidence = Evidence(
+            examples=with_topics(examples, topics, settings.splits),
+            pairs=known.pairs,
+            pins=known.pins,
+            contamination=contamination,
+        )
         findings = _audit(run, evidence, pins)
     with run.step("publish"):
         files = publish(examples, config=settings.output)

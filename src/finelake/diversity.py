@@ -1,4 +1,4 @@
-"""Diversity as steps of the curation: vectors, semantic duplicates, topics and mixing, each only where it is set."""
+"""Diversity as steps of the curation: vectors, semantic duplicates, topics, splits by them and mixing, where set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from finelake.config.settings import Settings
+from finelake.config.settings import Settings, Splits
 from finelake.decide import without
 from finelake.embeddings.vectors import vectors_in, vectors_of_model
 from finelake.mixing.mix import Mixed, mix
@@ -118,11 +118,20 @@ def find_topics(lake: Lake, candidates: DataFrame, vectors: DataFrame | None) ->
     return Topical(found.model, assigned)
 
 
+def with_topics(rows: DataFrame, topics: Topical | None, splits: Splits) -> DataFrame:
+    """Add the column topic to conversations or examples where splits are stratified by it."""
+    if topics is None or "topic" not in splits.stratify:
+        return rows
+    return rows.join(topics.assigned.select("conversation_id", "topic"), on="conversation_id", how="left")
+
+
 def find_mix(lake: Lake, placed: DataFrame, topics: Topical | None, removals: Sequence[DataFrame]) -> Mixed | None:
     """Mix what earlier removals leave of candidates that have their split."""
     left = without(placed.withColumn("trained_tokens", trained_tokens()), removals)
     if topics is not None:
-        left = left.join(topics.assigned.select("conversation_id", "topic"), on="conversation_id", how="left")
+        left = left.drop("topic").join(
+            topics.assigned.select("conversation_id", "topic"), on="conversation_id", how="left"
+        )
     mixed = mix(left, config=lake.settings.mixing)
     return replace(mixed, removals=lake.keep(mixed.removals)) if mixed is not None else None
 

@@ -15,7 +15,8 @@ from finelake.tables.names import table_ref
 from finelake.topics.assign import assign_topics
 from finelake.topics.step import find_model
 from finelake.topics.store import topics_hash
-from support.lake import decisions, outcomes, save_turns, settings_for, table, talk
+from finelake.why import tell
+from support.lake import TURN_COLUMNS, TurnTuple, decisions, outcomes, save_turns, settings_for, table, talk
 
 pytest.importorskip("sklearn", reason="scikit-learn is absent: pip install 'finelake[topics]'")
 
@@ -38,13 +39,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def settings(spark: SparkSession, tmp_path: Path) -> Settings:
     """Sixteen conversations of each of three themes, of which two of one theme have nearly the same vector."""
-    rows = [
-        turn
-        for theme, texts in TALKS.items()
-        for n in range(EACH)
-        for turn in talk(f"{theme}{n}", *(f"{text} {n}." for text in texts), user=f"{theme}-user{n}")
-    ]
-    save_turns(spark, rows, tmp_path / "raw")
+    save_turns(spark, _numbered(range(EACH)), tmp_path / "raw")
     vectors = [
         (f"{theme}{n}", [float(place), 0.001 if theme == "bank" and n == 1 else float(n), 1.0])
         for place, theme in enumerate(TALKS, start=1)
@@ -68,6 +63,11 @@ def test_a_mixed_curation_balances_and_keeps_its_topics(
 
     (merged,) = made["duplicate_semantic"]
     assert {merged, outcome[merged]["kept_id"]} == {"bank0", "bank1"}
+    told = tell(spark, settings, merged)
+    assert (told.outcome, told.reason, told.kept_id) == ("merge", "duplicate_semantic", outcome[merged]["kept_id"])
+    assert [chapter.reason for chapter in told.chapters] == ["duplicate_semantic", "duplicate_semantic"]
+    assert float(told.chapters[0].value or 0) >= 0.999999
+    assert merged not in {row["conversation_id"] for row in table(spark, settings, "examples").collect()}
     assert found["duplicates_semantic"]["pairs"] == table(spark, settings, "semantic_pairs").count() == 1
     assert found["files"]["train"]["trained_tokens"] <= BUDGET
     assert found["rules"]["over_budget"]["count"] == len(made["over_budget"]) > 0
@@ -88,3 +88,57 @@ def test_a_mixed_curation_balances_and_keeps_its_topics(
     assert not stored.fitted
     again = assign_topics(annotated, model=stored.model).collect()
     assert sorted(again) == sorted(table(spark, settings, "conversation_topics").collect())
+
+
+def test_splits_by_topic_hold_while_a_mixed_table_grows(spark: SparkSession, tmp_path: Path) -> None:
+    """Each curation balances its ledger and proves its splits, or it would raise."""
+    settings = settings_for(
+        tmp_path,
+        topics={"enabled": True, "count": 3, "min_users": 5},
+        splits={"validation": 0.25, "test": 0.25, "stratify": ["topic"]},
+        mixing={"budget_tokens": 2 * BUDGET, "caps": [{"column": "topic", "share": 0.5}]},
+    )
+    save_turns(spark, _numbered(range(EACH)), tmp_path / "raw")
+    curate(spark, settings)
+    before = _splits(spark, settings)
+    _shares_hold(before, each=EACH)
+    more = spark.createDataFrame(list(_numbered(range(EACH, 2 * EACH))), TURN_COLUMNS)
+    more.write.format("delta").mode("append").save(str(tmp_path / "raw"))
+    curate(spark, settings)
+    after = _splits(spark, settings)
+    _shares_hold(after, each=2 * EACH)
+    assert len(after) > len(before)
+    assert {name: after[name] for name in before.keys() & after.keys()} == {
+        name: split for name, split in before.items() if name in after
+    }
+    assert {name for name, split in before.items() if split != "train"} <= after.keys()
+    found = manifest(tmp_path)
+    assert 0 < found["files"]["train"]["trained_tokens"] <= 2 * BUDGET
+    assert found["rules"]["over_budget"]["count"] == len(decisions(spark, settings)["over_budget"])
+    for theme in TALKS:
+        mine = (
+            table(spark, settings, "examples").where(f"split = 'train' AND conversation_id LIKE '{theme}%'").collect()
+        )
+        assert 0 < sum(row["trained_tokens"] for row in mine) <= BUDGET, theme
+    assert all(check["passed"] for check in found["audit"])
+
+
+def _numbered(numbers: range) -> list[TurnTuple]:
+    return [
+        turn
+        for theme, texts in TALKS.items()
+        for n in numbers
+        for turn in talk(f"{theme}{n}", *(f"{text} {n}." for text in texts), user=f"{theme}-user{n}")
+    ]
+
+
+def _splits(spark: SparkSession, settings: Settings) -> dict[str, str]:
+    rows = table(spark, settings, "examples").select("conversation_id", "split").collect()
+    return {row["conversation_id"]: row["split"] for row in rows}
+
+
+def _shares_hold(splits: dict[str, str], *, each: int) -> None:
+    for theme in TALKS:
+        held = [split for name, split in splits.items() if name.startswith(theme)]
+        for split in ("validation", "test"):
+            assert abs(held.count(split) - each / 4) <= 1, (theme, split, held)

@@ -109,4 +109,6 @@ class Settings(Section):
         named = [cap.column for cap in self.mixing.caps] + ([self.mixing.weights.column] if self.mixing.weights else [])
         if "topic" in named and not self.topics.enabled:
             raise ValueError("mixing by topic needs topics.enabled: true")
+        if "topic" in self.splits.stratify and not self.topics.enabled:
+            raise ValueError("splits.stratify by topic needs topics.enabled: true")
         return self

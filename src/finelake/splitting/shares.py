@@ -29,7 +29,9 @@ def stratum_of(rows: DataFrame, *, config: Splits) -> Column:
                 f"splits.stratify names {name}, which conversations here do not have. Map or switch on what gives it, "
                 f"or take it out."
             )
-    parts = [F.concat(F.lit(f"{name}="), F.coalesce(F.col(name), F.lit(_UNKNOWN))) for name in config.stratify]
+    parts = [
+        F.concat(F.lit(f"{name}="), F.coalesce(F.col(name).cast("string"), F.lit(_UNKNOWN))) for name in config.stratify
+    ]
     return F.concat_ws(" ", *parts)
 
 
