@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,9 +16,9 @@ from finelake.annotate.long_summary import summarise_long
 from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
 from finelake.annotate.prompt_summary import summarise_prompts
-from finelake.annotate.row_checks import load_schemas, schema_hashes
+from finelake.annotate.row_checks import load_schemas
 from finelake.audit import Evidence, Finding, audit_frame, audit_splits, require_proof
-from finelake.config.models import ModelCatalogue, load_catalogue
+from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.contamination.find import find_contamination
 from finelake.contamination.sources import identity_of
@@ -31,11 +26,12 @@ from finelake.contamination.spans import contaminated
 from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
+from finelake.curation.identity import fingerprints_of, run_id_of, short_hash
+from finelake.curation.run import CurationObserver, CurationRun
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
 from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version, with_topics
 from finelake.errors import InputError
 from finelake.lineage.record import curation_origin, record_curation
-from finelake.privacy.plan import key_check
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
 from finelake.relate.documents import documents, trained_tokens
 from finelake.relate.exact import exact_duplicates, followed
@@ -44,34 +40,15 @@ from finelake.relate.semantic import semantic_removals
 from finelake.relate.signatures import signed
 from finelake.replies.canned import canned_replies
 from finelake.replies.origin_rules import check_origin_rules
-from finelake.rules.catalogue import all_rules
-from finelake.rules.registry import fingerprint
 from finelake.splits import Known, assign_splits
 from finelake.splitting.groups import single_group
 from finelake.splitting.pins import Pins, pin, read_pins
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
-from finelake.tables.contracts import checked
-from finelake.tables.names import TableRef, source_ref, table_ref
+from finelake.tables.names import TableRef, source_ref
 from finelake.tables.reading import latest_version, read_table, table_exists
 from finelake.tables.together import at_once
-from finelake.tables.writing import overwrite
 from finelake.tokens.engine import select_engine
-
-logger = logging.getLogger(__name__)
-
-HELD_ROWS, HELD_BYTES = 50_000, 16_000_000
-"""The most of a frame that `_Run.keep` holds on the driver."""
-HELD_SOURCE_ROWS = 1_000_000
-"""Above so many raw rows nothing is held: a frame that turns out too large is worked out a second time."""
-
-
-class CurationObserver(Protocol):
-    """Told when a step begins and when it has ended."""
-
-    def step_started(self, step: str) -> None: ...
-
-    def step_finished(self, step: str, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,62 +63,6 @@ class Curation:
     tables: dict[str, dict[str, Any]]
     seconds: dict[str, float] = field(default_factory=dict)
     up_to_date: bool = False
-
-
-@dataclass(slots=True)
-class _Run:
-    """What the steps of one curation share."""
-
-    spark: SparkSession
-    settings: Settings
-    catalogue: ModelCatalogue
-    source: TableRef
-    version: int
-    run_id: str
-    observer: CurationObserver | None
-    evaluation: dict[str, str]
-    rows_in: int = 0
-    written: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        if self.observer:
-            self.observer.step_started(name)
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
-        logger.info("curate run=%s step=%s seconds=%.1f", self.run_id, name, self.seconds[name])
-        if self.observer:
-            self.observer.step_finished(name, self.seconds[name])
-
-    def table(self, name: str) -> TableRef:
-        """Refer to one of finelake's tables."""
-        return table_ref(self.settings.tables, name)
-
-    def write(self, name: str, frame: DataFrame) -> DataFrame:
-        """Write one of finelake's tables and read back what was written, both against its contract."""
-        table = self.table(name)
-        version = overwrite(checked(frame, name), table, run_id=self.run_id)
-        self.written[name] = {"table": str(table), "version": version}
-        return checked(read_table(self.spark, table, version=version), name)
-
-    def keep(self, frame: DataFrame) -> DataFrame:
-        """Work out a frame that is needed only within this run, and give what reads it.
-
-        A small one of a small source is held on the driver, where it saves a commit and a scan of Delta's log in each
-        plan; any other is written as a version of a table of its own.
-        """
-        if self.rows_in <= HELD_SOURCE_ROWS:
-            found = frame.limit(HELD_ROWS + 1).toArrow()
-            if found.num_rows <= HELD_ROWS and found.nbytes <= HELD_BYTES:
-                return self.spark.createDataFrame(found, frame.schema)
-        table = self.table(names.GRAPH)
-        return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
-
-    def write_all(self, frames: Mapping[str, DataFrame]) -> list[DataFrame]:
-        """Write several tables side by side and read them back, in order; see `write`."""
-        return at_once([partial(self.write, name, frame) for name, frame in frames.items()])
 
 
 def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserver | None = None) -> Curation:
@@ -196,12 +117,12 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         mixed = find_mix(run, candidates_of(placed.rows), topics, [*merged, *others])
         others += [mixed.removals] if mixed else []
     with run.step("decide"):
-        fingerprints = _fingerprints(settings, plan)
+        fingerprints = fingerprints_of(settings, plan)
         loose = loose_rows(mapped)
         rows = decided(placed.rows, removals=[*followed(merged), *others], save=run.keep)
         kept = examples_of(rows, run_id=run.run_id)
         aside = quarantine_of(
-            rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=_short_hash(fingerprints)
+            rows, loose, run_id=run.run_id, fingerprints=fingerprints, rule_set=short_hash(fingerprints)
         )
         story = ledger_of(rows, loose, run_id=run.run_id, fingerprints=fingerprints)
         examples, quarantine, ledger = run.write_all(
@@ -243,7 +164,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
     return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
 
 
-def _near_duplicates(run: _Run, candidates: DataFrame, exact: DataFrame | None) -> Near:
+def _near_duplicates(run: CurationRun, candidates: DataFrame, exact: DataFrame | None) -> Near:
     """Sign what earlier runs have not, then search; the signatures and the pairs found are written."""
     config, texts = run.settings.duplicates, _documents(candidates)
     distinct = texts if exact is None else texts.join(exact.select("conversation_id"), "conversation_id", "left_anti")
@@ -259,27 +180,27 @@ def _documents(candidates: DataFrame) -> DataFrame:
     return documents(candidates, findings=F.size("decisions"), tokens=trained_tokens(), group=single_group())
 
 
-def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> _Run:
+def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> CurationRun:
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
     source = source_ref(settings.source.table)
     version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
-    run_id = _run_id(settings, catalogue, source, version, evaluation, vectors=vectors_version(spark, settings))
-    return _Run(spark, settings, catalogue, source, version, run_id, observer, evaluation)
+    run_id = run_id_of(settings, catalogue, source, version, evaluation, vectors=vectors_version(spark, settings))
+    return CurationRun(spark, settings, catalogue, source, version, run_id, observer, evaluation)
 
 
-def _known(run: _Run, near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:
+def _known(run: CurationRun, near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:
     # Groups are kept, so that Spark knows how few they are and shuffles no line to join them.
     pairs, groups = (near.pairs, run.keep(near_groups(near.pairs))) if near else (None, None)
     return Known(groups=groups, pairs=pairs, pins=pins.frame, removed=removed_ids(removals))
 
 
-def _contamination(run: _Run, placed: DataFrame) -> DataFrame | None:
+def _contamination(run: CurationRun, placed: DataFrame) -> DataFrame | None:
     found = find_contamination(placed, config=run.settings.decontamination, identities=run.evaluation, save=run.keep)
     return None if found is None else run.write(names.CONTAMINATION, found)
 
 
-def _audit(run: _Run, evidence: Evidence, pins: Pins) -> list[Finding]:
+def _audit(run: CurationRun, evidence: Evidence, pins: Pins) -> list[Finding]:
     """Write what the proof found, and pin the examples where it holds; the two do not wait for each other."""
     settings = run.settings
     findings = audit_splits(evidence, splits=settings.splits, decontamination=settings.decontamination)
@@ -293,7 +214,7 @@ def _audit(run: _Run, evidence: Evidence, pins: Pins) -> list[Finding]:
     return findings
 
 
-def _pin(run: _Run, examples: DataFrame, pins: Pins) -> None:
+def _pin(run: CurationRun, examples: DataFrame, pins: Pins) -> None:
     table = run.table(names.ASSIGNMENTS)
     pin(examples, table, pins=pins, config=run.settings.splits, run_id=run.run_id)
     run.written[names.ASSIGNMENTS] = {"table": str(table), "version": latest_version(run.spark, table)}
@@ -303,50 +224,7 @@ def _proof(pins: Pins, findings: Sequence[Finding]) -> dict[str, Any]:
     return {"assignments": pins.as_dict(), "audit": [each.as_dict() for each in findings]}
 
 
-def _run_id(
-    settings: Settings,
-    catalogue: ModelCatalogue,
-    source: TableRef,
-    version: int,
-    evaluation: Mapping[str, str],
-    *,
-    vectors: int | None,
-) -> str:
-    sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    more = (
-        "privacy",
-        "replies",
-        "origins",
-        "embeddings",
-        "duplicates",
-        "topics",
-        "splits",
-        "decontamination",
-        "mixing",
-    )
-    content = settings.model_dump(mode="json", include={*sections, *more})
-    tools = settings.examples.tools.file
-    content |= {
-        "model": catalogue.find(settings.model).model_dump(mode="json"),
-        "limits": catalogue.limits.model_dump(mode="json"),
-        "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
-        "row_schemas": schema_hashes(settings.checks.row_schemas),
-        "privacy_key": key_check(settings.privacy),
-        "evaluation": dict(evaluation),
-        "table": str(source),
-        "version": version,
-        "vectors": vectors,
-        "finelake": __version__,
-    }
-    return _short_hash(content)
-
-
-def _short_hash(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _already_published(run: _Run) -> Curation | None:
+def _already_published(run: CurationRun) -> Curation | None:
     folder = Path(run.settings.output.folder)
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
@@ -358,7 +236,7 @@ def _already_published(run: _Run) -> Curation | None:
     return Curation(run.run_id, folder, balance, files, manifest["rules"], manifest["tables"], up_to_date=True)
 
 
-def _tools(run: _Run, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
+def _tools(run: CurationRun, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
     tools, source = run.settings.examples.tools, run.settings.source
     if tools.include == "none":
         return {}
@@ -370,26 +248,7 @@ def _tools(run: _Run, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:
     return infer_tools(mapped, fields=source.tool_call_fields, max_tools=limit)
 
 
-def _fingerprints(settings: Settings, plan: PassPlan) -> dict[str, str]:
-    governing: dict[str, object] = {
-        **plan.repair.settings(),
-        **plan.privacy.settings(),
-        **plan.replies.settings(),
-        **settings.examples.model_dump(include={"train", "long", "overlap"}),
-        "max_per_example": plan.limits.tokens,
-        "splits": settings.splits.model_dump(mode="json"),
-        "decontamination": settings.decontamination.model_dump(mode="json"),
-        "exact": settings.duplicates.exact,
-        "near": settings.duplicates.near,
-        "semantic": settings.duplicates.semantic.model_dump(mode="json"),
-        "semantic_vectors": settings.embeddings.model_dump(mode="json"),
-        "mixing": settings.mixing.model_dump(mode="json"),
-        "near_how": settings.duplicates.model_dump(include={"threshold", "permutations", "side"}),
-    }
-    return {code: fingerprint(rule, governing) for code, rule in sorted(all_rules().items())}
-
-
-def _require_enough(run: _Run, found: int, balance: Balance) -> None:
+def _require_enough(run: CurationRun, found: int, balance: Balance) -> None:
     needed = run.catalogue.limits.min_training_examples
     if found < needed:
         raise InputError(
@@ -399,7 +258,11 @@ def _require_enough(run: _Run, found: int, balance: Balance) -> None:
 
 
 def _manifest(
-    run: _Run, plan: PassPlan, balance: Balance, rules: dict[str, dict[str, Any]], files: dict[str, PublishedFile]
+    run: CurationRun,
+    plan: PassPlan,
+    balance: Balance,
+    rules: dict[str, dict[str, Any]],
+    files: dict[str, PublishedFile],
 ) -> dict[str, Any]:
     engine = select_engine(plan.encoding, plan.engine)
     return {

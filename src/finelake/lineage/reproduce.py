@@ -19,7 +19,8 @@ from pyspark.sql import SparkSession
 from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.contamination.sources import identity_of
-from finelake.curate import Curation, CurationObserver, curate
+from finelake.curate import Curation, curate
+from finelake.curation.run import CurationObserver
 from finelake.diversity import vectors_version
 from finelake.errors import FinelakeError, InputError, NotReproducedError
 from finelake.lineage.code import code_version

@@ -1,0 +1,88 @@
+"""What names a curation: a hash of everything that decides its bytes, and the fingerprints of its rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finelake import __version__
+from finelake.annotate.plan import PassPlan
+from finelake.annotate.row_checks import schema_hashes
+from finelake.config.models import ModelCatalogue
+from finelake.config.settings import Settings
+from finelake.privacy.plan import key_check
+from finelake.rules.catalogue import all_rules
+from finelake.rules.registry import fingerprint
+from finelake.tables.names import TableRef
+
+
+def run_id_of(
+    settings: Settings,
+    catalogue: ModelCatalogue,
+    source: TableRef,
+    version: int,
+    evaluation: Mapping[str, str],
+    *,
+    vectors: int | None,
+) -> str:
+    """Hash everything that decides what a curation writes (16 hex digits).
+
+    `evaluation` names the content of each evaluation table, `vectors` is the version of the table of vectors. A new
+    section of the settings that decides what is written must be named here.
+    """
+    sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
+    more = (
+        "privacy",
+        "replies",
+        "origins",
+        "embeddings",
+        "duplicates",
+        "topics",
+        "splits",
+        "decontamination",
+        "mixing",
+    )
+    content = settings.model_dump(mode="json", include={*sections, *more})
+    tools = settings.examples.tools.file
+    content |= {
+        "model": catalogue.find(settings.model).model_dump(mode="json"),
+        "limits": catalogue.limits.model_dump(mode="json"),
+        "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
+        "row_schemas": schema_hashes(settings.checks.row_schemas),
+        "privacy_key": key_check(settings.privacy),
+        "evaluation": dict(evaluation),
+        "table": str(source),
+        "version": version,
+        "vectors": vectors,
+        "finelake": __version__,
+    }
+    return short_hash(content)
+
+
+def short_hash(content: Mapping[str, Any]) -> str:
+    """Hash a mapping by its JSON with sorted keys (16 hex digits of SHA-256)."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprints_of(settings: Settings, plan: PassPlan) -> dict[str, str]:
+    """Give the fingerprint of every rule by its reason code: the rule and the settings that govern it, hashed."""
+    governing: dict[str, object] = {
+        **plan.repair.settings(),
+        **plan.privacy.settings(),
+        **plan.replies.settings(),
+        **settings.examples.model_dump(include={"train", "long", "overlap"}),
+        "max_per_example": plan.limits.tokens,
+        "splits": settings.splits.model_dump(mode="json"),
+        "decontamination": settings.decontamination.model_dump(mode="json"),
+        "exact": settings.duplicates.exact,
+        "near": settings.duplicates.near,
+        "semantic": settings.duplicates.semantic.model_dump(mode="json"),
+        "semantic_vectors": settings.embeddings.model_dump(mode="json"),
+        "mixing": settings.mixing.model_dump(mode="json"),
+        "near_how": settings.duplicates.model_dump(include={"threshold", "permutations", "side"}),
+    }
+    return {code: fingerprint(rule, governing) for code, rule in sorted(all_rules().items())}
