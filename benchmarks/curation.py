@@ -35,11 +35,14 @@ from finelake.session import spark_session
 CONFIGURATION = Path(__file__).with_name("curation.yml")
 A_READ_OF_THE_TEXT = 1 / 3
 REASONS = {
-    "read": "Rows are counted from Delta's log; tool calls, where a column is mapped, are read for their definitions.",
+    "read": "Rows are counted from Delta's log; the replies once, to count canned ones; tool calls, where mapped.",
     "annotate": "The raw table once, to map and group it; the ids once more, to find conversations of too many turns.",
-    "relate": "The compared texts once, to find duplicates; all else is ids and hashes.",
-    "decide": "The lines once, for the examples; quarantine and ledger read ids, decisions and what was set aside.",
+    "relate": "The compared texts once for signatures, those of candidate pairs once more; all else is ids and hashes.",
+    "decontaminate": "The lines three times: n-grams of held-out examples, where training ones may hold them, which.",
+    "mix": "Nothing, unless topics or a token budget are set.",
+    "decide": "The lines once, for the examples; once more for the quarantine, which keeps those of removed ones.",
     "balance": "Numbers of the written tables, none of their text.",
+    "audit": "Ids, keys and splits of the written tables, none of their text.",
     "publish": "The lines once, to sort them into the files; the sort key once more, for the borders of the sort.",
 }
 
