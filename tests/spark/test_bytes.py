@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from finelake.config.models import load_catalogue
 from finelake.conversations.examples import build_example, dedup_key
 from finelake.conversations.repair import repair
 from finelake.conversations.turns import TurnRow
+from finelake.replies.canned import least_count
+from finelake.replies.conditions import plain_text, signature
+from finelake.replies.judge import Judge
 from finelake.tokens.counter import counter_for
 from support.lake import Demo
 
@@ -56,11 +59,24 @@ def split_of(group: str, demo: Demo) -> str:
     return "validation" if value < config.test + config.validation else "train"
 
 
+def canned_signatures(demo: Demo) -> frozenset[str]:
+    config = demo.settings.replies.canned
+    counts = Counter(
+        signature(plain_text(row["text"]))
+        for rows in readable_rows(demo).values()
+        for row in rows
+        if demo.settings.source.roles.get(row["author"]) == "assistant"
+        and len(row.get("text") or "") >= config.min_characters
+    )
+    least = least_count(config, rows=demo.curation.balance.rows_in)
+    return frozenset(known for known, count in counts.items() if count >= least)
+
+
 @pytest.fixture(scope="module")
 def plan(demo: Demo) -> PassPlan:
     tools = demo.settings.examples.tools.file
     assert tools is not None
-    return plan_pass(demo.settings, load_catalogue(), read_tool_file(Path(tools)))
+    return plan_pass(demo.settings, load_catalogue(), read_tool_file(Path(tools)), canned=canned_signatures(demo))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +85,12 @@ def recomputed(demo: Demo, plan: PassPlan) -> dict[str, list[tuple[str, str]]]:
     too_long = {row["conversation_id"] for row in demo.truth if row["defect"] == "turn_too_long"}
     duplicates = {row["conversation_id"] for row in demo.truth if row["defect"] == "duplicate_exact"}
     splits: dict[str, list[tuple[str, str]]] = {"train": [], "validation": [], "test": []}
+    judge = Judge(plan.replies)
     for conversation_id, rows in readable_rows(demo).items():
         turns = [as_turn(row, dict(demo.settings.source.roles)) for row in rows]
         repaired = repair(turns, policy=plan.repair)
+        if not repaired.reasons:
+            judge.judge(repaired, plan.example.tools.definitions)
         if repaired.reasons or conversation_id in too_long | duplicates:
             continue
         example = build_example(repaired, policy=plan.example)

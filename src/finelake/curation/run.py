@@ -83,7 +83,7 @@ class CurationRun:
         """
         if self.rows_in <= HELD_SOURCE_ROWS:
             found = frame.limit(HELD_ROWS + 1).toArrow()
-            if found.num_rows <= HELD_ROWS and found.nbytes <= HELD_BYTES:
+            if found.num_rows <= HELD_ROWS and found.get_total_buffer_size() <= HELD_BYTES:
                 return self.spark.createDataFrame(found, frame.schema)
         table = self.table(names.GRAPH)
         return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
