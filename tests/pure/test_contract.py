@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Where a frame is brought to the driver, it is bounded by what the reason says.
 ALLOWED: dict[tuple[str, str], str] = {
+    ("collect", "src/finelake/contamination/scan.py"): "the segments of one filter, at most 16 MiB",
     ("collect", "src/finelake/audit.py"): "one row a check",
     ("collect", "src/finelake/tables/aliases.py"): "one row a promotion or rollback",
     ("collect", "src/finelake/tracking/track.py"): "one row a step that a job reported or its result file lists",
