@@ -145,7 +145,10 @@ def test_pictures_are_trained_where_the_model_sees_and_refused_where_not(service
     lines = [json.dumps(seen(data_url(png(2 + at % 9)), f"https://shop.example/{at}.webp")) for at in range(24)]
     files = {"train": lines[:12], "validation": lines[12:], "test": SUPERVISED}
     publish_lines(tmp_path / "published", files, model="gpt-4.1-2025-04-14")
-    settings = settings_for(tmp_path, url=service.url).model_copy(update={"model": "gpt-4.1-2025-04-14"})
+    given = settings_for(tmp_path, url=service.url)
+    # The service is that of all tests here: another one's base deployment serves another model.
+    own = given.deployment.model_copy(update={"base_name": "seeing-base"})
+    settings = given.model_copy(update={"model": "gpt-4.1-2025-04-14", "deployment": own})
     outcome = drive_without_spark(settings, tmp_path / "journal")
     assert outcome.fine_tuned_model.startswith("gpt-4.1-2025-04-14.ft-")
     publish_lines(tmp_path / "blind" / "published", files)
