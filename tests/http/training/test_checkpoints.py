@@ -9,33 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.http.training.file_journal import FileJournal, Moments
 from tests.http.training.setting import KEY, KEY_VARIABLE, Service, publish_examples, running_service, settings_for
+from tests.http.training.sparkless import drive_without_spark
 
-from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.services.connect import connect
-from finelake.training import identity
-from finelake.training.clock import Clock
-from finelake.training.data import DataFile, read_training_data
-from finelake.training.driver import drive
-from finelake.training.effects.log import EffectLog
-from finelake.training.effects.upload import UploadPlan
-from finelake.training.outcome import TrainingOutcome
-from finelake.training.progress import Progress
-from finelake.training.steps import RunContext
 
 pytestmark = pytest.mark.http
-
-
-class Forgetful:
-    """Keeps nothing of what a job told."""
-
-    def record_events(self, events: object, results: object) -> None:
-        """Take events."""
-
-    def record_checkpoints(self, checkpoints: object) -> None:
-        """Take checkpoints."""
 
 
 @pytest.fixture(scope="module")
@@ -62,35 +42,6 @@ def publish_by_heart(folder: Path, *, salt: str) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def run(folder: Path, settings: Settings) -> TrainingOutcome:
-    """Drive a run of these settings."""
-    catalogue = load_catalogue(None)
-    model, data = catalogue.find(settings.model), read_training_data(Path(settings.output.folder))
-
-    def log(name: str) -> EffectLog:
-        journal = FileJournal(folder / "journals", run_id=name, moment=Moments(None))
-        return EffectLog(journal, clock=Clock(), lease_seconds=600.0)
-
-    def file_log(file: DataFile) -> EffectLog:
-        return log(identity.file_journal(settings, file))
-
-    with connect(settings.service) as connected:
-        context = RunContext(
-            settings=settings,
-            service=connected,
-            data=data,
-            model=model,
-            catalogue=catalogue,
-            uploads=UploadPlan.of(settings.training),
-            log=log(identity.run_id(data, settings=settings, model=model)),
-            file_log=file_log,
-            telemetry=lambda _job: Forgetful(),
-            clock=Clock(),
-            progress=Progress(),
-        )
-        return drive(context)
-
-
 def served(settings: Settings, name: str) -> str:
     with connect(settings.service) as connected:
         assert connected.deployments is not None
@@ -109,14 +60,14 @@ def test_the_best_checkpoint_is_deployed_under_a_name_of_its_own_also_when_asked
 ) -> None:
     publish_by_heart(tmp_path / "published", salt="best")
     settings = settings_for(tmp_path, url=service.url, training={"epochs": 3, "batch_size": 4})
-    last = run(tmp_path, settings)
+    last = drive_without_spark(settings, tmp_path / "journals")
     assert last.deployed_model == last.fine_tuned_model == served(settings, last.deployment)
     measured = results_of(tmp_path, last.run_id)["watch"]["measured"]
     assert [one["step"] for one in measured] == [3, 6, 9]
     assert measured[0]["full_valid_loss"] < measured[2]["full_valid_loss"]
 
     choosing = settings.deployment.model_copy(update={"checkpoint": "best"})
-    best = run(tmp_path, settings.model_copy(update={"deployment": choosing}))
+    best = drive_without_spark(settings.model_copy(update={"deployment": choosing}), tmp_path / "journals")
     assert best.job_id == last.job_id
     assert best.deployed_model == f"{last.fine_tuned_model}:ckpt-step-3" == served(settings, best.deployment)
     assert best.deployment == f"{last.deployment}-step-3"
@@ -133,7 +84,7 @@ def test_a_job_that_no_longer_learns_is_stopped_once_and_its_best_checkpoint_is_
     publish_by_heart(tmp_path / "published", salt=then)
     training = {"epochs": 40, "batch_size": 1, "early_stop": {"patience": 2, "then": then}}
     settings = settings_for(tmp_path, url=service.url, training=training)
-    outcome = run(tmp_path, settings)
+    outcome = drive_without_spark(settings, tmp_path / "journals")
     assert "has not improved" in str(outcome.stopped_early)
     state = service.client.fine_tuning.jobs.retrieve(outcome.job_id).status
     assert state == ("paused" if then == "pause" else "cancelled")
@@ -142,4 +93,4 @@ def test_a_job_that_no_longer_learns_is_stopped_once_and_its_best_checkpoint_is_
     measured = {one["model"]: one["full_valid_loss"] for one in results["watch"]["measured"]}
     assert measured[outcome.deployed_model] == min(measured.values())
     assert served(settings, outcome.deployment) == outcome.deployed_model
-    assert run(tmp_path, settings).finished_before
+    assert drive_without_spark(settings, tmp_path / "journals").finished_before
