@@ -18,6 +18,27 @@ from finelake.rules.catalogue import all_rules
 from finelake.rules.registry import fingerprint
 from finelake.tables.names import TableRef
 
+_DECIDING = {
+    "project",
+    "source",
+    "tables",
+    "output",
+    "conversations",
+    "examples",
+    "tokens",
+    "checks",
+    "privacy",
+    "replies",
+    "origins",
+    "embeddings",
+    "duplicates",
+    "topics",
+    "splits",
+    "decontamination",
+    "mixing",
+}
+"""The sections of the settings that decide what a curation writes."""
+
 
 def run_id_of(
     settings: Settings,
@@ -31,21 +52,9 @@ def run_id_of(
     """Hash everything that decides what a curation writes (16 hex digits).
 
     `evaluation` names the content of each evaluation table, `vectors` is the version of the table of vectors. A new
-    section of the settings that decides what is written must be named here.
+    section of the settings that decides what is written must be named in `_DECIDING`.
     """
-    sections = ("project", "source", "tables", "output", "conversations", "examples", "tokens", "checks")
-    more = (
-        "privacy",
-        "replies",
-        "origins",
-        "embeddings",
-        "duplicates",
-        "topics",
-        "splits",
-        "decontamination",
-        "mixing",
-    )
-    content = settings.model_dump(mode="json", include={*sections, *more})
+    content = settings.model_dump(mode="json", include=_DECIDING)
     tools = settings.examples.tools.file
     content |= {
         "model": catalogue.find(settings.model).model_dump(mode="json"),
