@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finelake.emulator.errors import ApiError, envelope, invalid
+from finelake.emulator.idleness import Idleness
 from finelake.emulator.meddling import Meddler
 from finelake.emulator.routes_arm import ArmRoutes
 from finelake.emulator.routes_chat import AzureChatRoutes, OpenAIChatRoutes
@@ -61,21 +62,23 @@ def build_app(services: Services, *, api_key: str) -> FastAPI:
     _add_error_handlers(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     app.add_middleware(Meddler, plan=services.faults)
-    app.add_middleware(RehearsalMark)
+    app.add_middleware(RehearsalMark, idleness=services.idleness)
     return app
 
 
 class RehearsalMark:
     """Mark every response as a rehearsal and give it a request id."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, idleness: Idleness) -> None:
         self._app = app
+        self._idleness = idleness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and add the headers to what comes back."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._idleness.note_request()
         request_id = str(uuid.uuid4())
 
         async def marked(message: Message) -> None:

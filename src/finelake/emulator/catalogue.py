@@ -16,7 +16,8 @@ Manner = Literal["fair", "first"]
 class BaseModel:
     """One base model; both context limits are in tokens. `judge` is set for the judges, which cannot be tuned.
 
-    `training_until` and `answers_until` are days that no rehearsal reaches.
+    `training_until` and `answers_until` are days that no rehearsal reaches. `source` is set for models with weights on
+    this machine (`transformer/models.py`), and `serve` is the command of their chat server.
     """
 
     id: str
@@ -31,6 +32,8 @@ class BaseModel:
     vision: bool = False
     training_until: str = "2099-12-31"
     answers_until: str = "2099-12-31"
+    source: str | None = None
+    serve: tuple[str, ...] = ()
 
 
 def _model(

@@ -1,4 +1,4 @@
-"""Chat completions: a tuned model answers from its training examples, a base model without any."""
+"""Chat completions: a rehearsed model answers from its examples, a base model without any, a real one itself."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from finelake.emulator.registry import KnownModel, ModelRegistry
 from finelake.emulator.replies import base_reply
 from finelake.emulator.retrieval import Reply, ReplyIndex
 from finelake.emulator.tokens import Encoder, count_calls, count_messages, count_tools, encoder, text_of
+from finelake.emulator.transformer.chat import TransformerChat
 from finelake.emulator.wire import Json, Plane
 
 FINGERPRINT = "fp_finelake_rehearsal"
@@ -27,15 +28,18 @@ _KEPT_INDEXES = 4
 class ChatService:
     """Answer chats; the indexes of the models used last are kept in memory."""
 
-    def __init__(self, *, clock: Clock, jobs: JobService, models: ModelRegistry) -> None:
+    def __init__(self, *, clock: Clock, jobs: JobService, models: ModelRegistry, transformer: TransformerChat) -> None:
         self._clock = clock
         self._jobs = jobs
         self._models = models
+        self._transformer = transformer
         self._indexes: OrderedDict[tuple[str, int], ReplyIndex] = OrderedDict()
         self._lock = threading.Lock()
 
     def complete(self, plane: Plane, model: KnownModel, body: Json) -> Json:
         """Return a chat.completion object; ApiError 400 for a request that is wrong or too long."""
+        if model.base.source is not None:
+            return self._transformer.complete(plane, model, body)
         request = parse_chat(body)
         encoding = encoder(model.base.encoding)
         prompt = _count_prompt(request, encoding)

@@ -70,6 +70,11 @@ def read_examples(path: Path) -> list[Json]:
     return [_parse(raw) for _, raw in _lines(path)]
 
 
+def count_examples(path: Path) -> int:
+    """Count the examples of a file that was checked."""
+    return sum(1 for _ in _lines(path))
+
+
 def read_chats(path: Path) -> list[Json]:
     """Read the examples of a file that was checked as chats: of a preference example the preferred one."""
     return [chat_with(example) if is_pair(example) else example for example in read_examples(path)]

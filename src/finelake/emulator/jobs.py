@@ -85,6 +85,10 @@ class JobService:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
+    def folder(self, job_id: str) -> Path:
+        """Return the folder of a job."""
+        return self._folder / job_id
+
     def training_path(self, job_id: str) -> Path:
         """Return the job's own copy of its training file."""
         return self._folder / job_id / "training.jsonl"
@@ -104,6 +108,8 @@ class JobService:
                 f"The specified base model '{spec.model}' does not support fine-tuning with method '{spec.method}'.",
                 param="method",
             )
+        if spec.transformers is not None and model.base.source is None:
+            raise invalid(f"'{spec.model}' has no weights here; leave transformers out.", param="transformers")
         files = [("training_file", spec.training_file), ("validation_file", spec.validation_file)]
         for param, file_id in files:
             if file_id is not None:

@@ -37,6 +37,7 @@ class JobSpec:
     method_sent: bool
     method: str = "supervised"
     beta: float | None = None
+    transformers: Json | None = None
 
     def to_json(self) -> str:
         """Return the text that the store keeps."""
@@ -67,6 +68,7 @@ def parse_job(plane: Plane, body: Json) -> JobSpec:
         method_sent=body.get("method") is not None,
         method=method,
         beta=_beta(method, hyperparameters),
+        transformers=_transformers(body.get("transformers")),
     )
 
 
@@ -152,6 +154,22 @@ def _training_type(plane: Plane, body: Json) -> str | None:
     if found is None:
         raise invalid(f"Unknown trainingType; allowed are {', '.join(_TRAINING_TYPES)}.", param="trainingType")
     return found
+
+
+def _transformers(asked: object) -> Json | None:
+    """Check what only models with weights on this machine take: `tuning`, `hyperparameters`, `processes`."""
+    if asked is None:
+        return None
+    if not isinstance(asked, dict) or not set(asked) <= {"tuning", "hyperparameters", "processes"}:
+        raise invalid("transformers takes tuning, hyperparameters and processes.", param="transformers")
+    if asked.get("tuning", "full") not in ("lora", "qlora", "full"):
+        raise invalid("transformers.tuning is lora, qlora or full.", param="transformers.tuning")
+    processes = asked.get("processes", 1)
+    if isinstance(processes, bool) or not isinstance(processes, int) or processes < 1:
+        raise invalid("transformers.processes is a whole number of 1 or more.", param="transformers.processes")
+    if not isinstance(asked.get("hyperparameters", {}), dict):
+        raise invalid("transformers.hyperparameters is an object.", param="transformers.hyperparameters")
+    return asked
 
 
 def _metadata(metadata: object) -> dict[str, str] | None:

@@ -14,7 +14,8 @@ class EmulatorOptions:
     `speed` runs the service's clock that many times faster than the wall clock, so that a day's expiry can be seen
     in a minute. `training_seconds` is the least time a job trains; a big file may take longer. `quota` is in
     thousands of tokens a minute for each pair of SKU and base model. `fault_rate` is the share of requests that meet
-    a fault of the schedule `fault_seed`, up to `fault_limit` faults.
+    a fault of the schedule `fault_seed`, up to `fault_limit` faults. After
+    `idle_seconds` of wall time without a request or a job the service ends; 0 is never.
     """
 
     speed: float = 1.0
@@ -29,6 +30,7 @@ class EmulatorOptions:
     fault_rate: float = 0.0
     fault_seed: int = 0
     fault_limit: int = 50
+    idle_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ConfigError when a number is negative or the speed is not above zero."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from finelake.emulator.catalogue import BASE_MODELS, BaseModel
+from finelake.emulator.catalogue import BaseModel
 from finelake.emulator.deployments import SKUS, Deployment, Usage, usage_name
 from finelake.emulator.errors import ApiError
 from finelake.emulator.security import Body
@@ -63,7 +63,7 @@ class ArmRoutes:
 
     def models(self) -> Response:
         """List the models that an account may use, with their last days."""
-        return JSONResponse({"value": [_model_view(model) for model in BASE_MODELS]})
+        return JSONResponse({"value": [_model_view(model) for model in self._services.models.bases()]})
 
     def usages(self, location: str) -> Response:
         """List the quotas of the subscription; there is one region, and each tuned kind has the quota of its base."""

@@ -37,6 +37,8 @@ class AzureChatRoutes:
         model = self._services.models.find("azure", deployment.model)
         if model is None:
             raise not_found_deployment(name)
+        if model.base.source is not None:
+            return JSONResponse(self._services.chat.complete("azure", model, body))
         capacity = self._services.capacity
         key = f"{deployment.account}/{deployment.name}".lower()
         left = capacity.check(key, capacity=deployment.capacity)

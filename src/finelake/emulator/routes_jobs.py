@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from finelake.emulator import views_azure, views_openai
+from finelake.emulator.catalogue import BaseModel
 from finelake.emulator.errors import ApiError
 from finelake.emulator.jobs import JobRecord
 from finelake.emulator.paging import page
-from finelake.emulator.registry import KEPT_CHECKPOINTS
+from finelake.emulator.registry import kept_checkpoints
 from finelake.emulator.security import Body
 from finelake.emulator.services import Services
 from finelake.emulator.wire import Json, Plane
@@ -91,9 +92,9 @@ class JobRoutes:
 
     def checkpoints(self, request: Request, job_id: str) -> Response:
         """List the checkpoints that are kept, newest first."""
-        self._services.jobs.get(self._plane, job_id)
+        base = self._base_of(self._services.jobs.get(self._plane, job_id))
         rows = self._services.store.rows(
-            "SELECT * FROM checkpoints WHERE job_id = ? ORDER BY seq DESC LIMIT ?", (job_id, KEPT_CHECKPOINTS)
+            "SELECT * FROM checkpoints WHERE job_id = ? ORDER BY step DESC LIMIT ?", (job_id, kept_checkpoints(base))
         )
         views: list[Json] = [
             {
@@ -111,21 +112,28 @@ class JobRoutes:
 
     def models(self) -> Response:
         """List the models."""
-        views = views_azure if self._plane == "azure" else views_openai
-        return JSONResponse(views.models_view(self._services.models.tuned_names(self._plane)))
+        return JSONResponse(self._models())
 
     def model(self, name: str) -> Response:
         """Show one model."""
-        views = views_azure if self._plane == "azure" else views_openai
-        listed: Json = views.models_view(self._services.models.tuned_names(self._plane))
+        listed = self._models()
         for view in listed["data"]:
             if view["id"] == name:
                 return JSONResponse(view)
         raise ApiError(404, "modelNotFound", f"The model '{name}' does not exist.", param="model")
 
+    def _models(self) -> Json:
+        known, views = self._services.models, views_azure if self._plane == "azure" else views_openai
+        listed: Json = views.models_view(known.tuned_names(self._plane), known.bases())
+        return listed
+
+    def _base_of(self, job: JobRecord) -> BaseModel | None:
+        known = self._services.models.find(self._plane, job.spec.model)
+        return known.base if known is not None else self._services.models.base(job.spec.model.split(".ft-")[0])
+
     def _view(self, job: JobRecord) -> Json:
         if self._plane == "azure":
-            return views_azure.job_view(job)
+            return views_azure.job_view(job, base=self._base_of(job))
         ready = job.status != "pending" or self._services.worker.files_are_ready(job)
         return views_openai.job_view(job, files_are_ready=ready)
 

@@ -7,7 +7,6 @@ that its seed gives; so it ends with the numbers of an unbroken run.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -17,17 +16,15 @@ from pathlib import Path
 
 from finelake.emulator.chatfile import read_examples
 from finelake.emulator.clock import Clock
-from finelake.emulator.files import FileService
 from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.learner import NgramModel, Score
+from finelake.emulator.ledger import JobLedger
 from finelake.emulator.lessons import DEFAULT_BETA, Lesson, billed_tokens, learn, lesson_of, score
-from finelake.emulator.metrics import StepMetrics, metrics_of, results_csv
-from finelake.emulator.narration import end_events, start_events, step_event
-from finelake.emulator.plan import REPORT_EVERY
+from finelake.emulator.metrics import StepMetrics
+from finelake.emulator.narration import start_events
 from finelake.emulator.registry import ModelRegistry
 from finelake.emulator.state import Store
 from finelake.emulator.tokens import encoder
-from finelake.emulator.wire import Json, new_id
 from finelake.training.epochs import auto_batch_size, auto_epochs
 
 logger = logging.getLogger(__name__)
@@ -60,16 +57,16 @@ class Trainer:
         store: Store,
         clock: Clock,
         jobs: JobService,
-        files: FileService,
         models: ModelRegistry,
+        ledger: JobLedger,
         training_seconds: float,
         stopping: threading.Event,
     ) -> None:
         self._store = store
         self._clock = clock
         self._jobs = jobs
-        self._files = files
         self._models = models
+        self._ledger = ledger
         self._training_seconds = training_seconds
         self._stopping = stopping
 
@@ -77,7 +74,7 @@ class Trainer:
         """Train a job until it succeeds, is paused or cancelled, or the service stops."""
         logger.info("job %s: rehearsal of %s starts at step %d", job.id, job.spec.model, job.last_step)
         with self._store.transaction():
-            if self._status(job) not in ACTIVE:
+            if self._ledger.status(job) not in ACTIVE:
                 return
             for key, text in start_events(job):
                 self._jobs.add_event(job.id, key, text)
@@ -95,7 +92,7 @@ class Trainer:
         for batch in islice(batches, job.last_step):
             material.learn(batch)
         if self._train(job, material, batches):
-            self._succeed(job)
+            self._ledger.succeed(job)
 
     def _begin(self, job: JobRecord) -> JobRecord:
         if job.examples is not None:
@@ -158,71 +155,18 @@ class Trainer:
 
     def _finish_block(self, job: JobRecord, material: _Material, block: list[StepMetrics]) -> bool:
         """Measure, commit, and tell whether the job goes on."""
-        pausing = self._status(job) == "pausing"
+        pausing = self._ledger.status(job) == "pausing"
         full = pausing or block[-1].step in job.plan.epoch_ends()
         block[-1] = measured = _validate(material, block[-1], batch_size=job.plan.batch_size, full=full)
         with self._store.transaction():
-            status = self._status(job)
-            if status not in ACTIVE:
+            if self._ledger.status(job) not in ACTIVE:
                 return False
-            self._record(job, block)
+            self._ledger.record(job, block)
             if full:
-                self._add_checkpoint(job, measured)
+                self._ledger.add_checkpoint(job, measured)
             if pausing:
-                self._store.write("UPDATE jobs SET status = 'paused' WHERE id = ?", (job.id,))
-                self._jobs.add_event(job.id, f"paused at step {measured.step}", f"Job paused at step {measured.step}.")
+                self._ledger.pause(job)
         return not pausing
-
-    def _record(self, job: JobRecord, block: list[StepMetrics]) -> None:
-        for done in block:
-            self._store.write(
-                "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    job.id,
-                    done.step,
-                    done.train_loss,
-                    done.train_accuracy,
-                    done.valid_loss,
-                    done.valid_accuracy,
-                    done.full_valid_loss,
-                    done.full_valid_accuracy,
-                ),
-            )
-        last = block[-1]
-        self._store.write("UPDATE jobs SET last_step = ? WHERE id = ?", (last.step, job.id))
-        if last.step == 1 or last.step % REPORT_EVERY == 0:
-            text, data = step_event(job, last)
-            self._jobs.add_event(job.id, f"step {last.step}", text, data=data)
-
-    def _add_checkpoint(self, job: JobRecord, metrics: StepMetrics) -> None:
-        last = metrics.step == job.plan.total_steps
-        name = job.tuned_name if last else f"{job.tuned_name}:ckpt-step-{metrics.step}"
-        values: Json = metrics.view()
-        self._store.write(
-            "INSERT OR IGNORE INTO checkpoints (id, job_id, step, name, created_at, metrics) VALUES (?, ?, ?, ?, ?, ?)",
-            (new_id("ftchkpt-", job.plane), job.id, metrics.step, name, self._clock.now(), json.dumps(values)),
-        )
-        if job.plane == "openai":
-            self._jobs.add_event(job.id, f"checkpoint {metrics.step}", f"Checkpoint created at step {metrics.step}")
-
-    def _succeed(self, job: JobRecord) -> None:
-        rows = self._store.rows("SELECT * FROM steps WHERE job_id = ? ORDER BY step", (job.id,))
-        content = results_csv([metrics_of(row) for row in rows])
-        with self._store.transaction():
-            changed = self._store.write(
-                "UPDATE jobs SET status = 'succeeded', finished_at = ?"
-                " WHERE id = ? AND status IN ('running', 'pausing')",
-                (self._clock.now(), job.id),
-            )
-            if changed:
-                self._files.add_result(job.plane, job.result_file, content)
-                for key, text in end_events(job):
-                    self._jobs.add_event(job.id, key, text)
-        logger.info("job %s: rehearsal ended after %d steps", job.id, len(rows))
-
-    def _status(self, job: JobRecord) -> str:
-        row = self._store.row("SELECT status FROM jobs WHERE id = ?", (job.id,))
-        return "deleted" if row is None else str(row["status"])
 
     def _wait_until(self, moment: float) -> None:
         seconds = self._clock.wall_seconds(moment - self._clock.now())

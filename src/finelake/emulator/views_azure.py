@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from finelake.emulator.catalogue import BASE_MODELS, find_base_model
+from collections.abc import Sequence
+
+from finelake.emulator.catalogue import BaseModel
 from finelake.emulator.files import FileRecord
 from finelake.emulator.jobs import TERMINAL, JobRecord
 from finelake.emulator.lessons import DEFAULT_BETA
@@ -28,10 +30,9 @@ def file_view(record: FileRecord, *, status: str) -> Json:
     )
 
 
-def job_view(job: JobRecord) -> Json:
-    """Show a job; keys without a value are null for some jobs and left out for others, as they are in the service."""
+def job_view(job: JobRecord, *, base: BaseModel | None) -> Json:
+    """Show a job tuned from `base`; keys without a value are null for some jobs, left out for others, as there."""
     spec, over = job.spec, job.status == "succeeded"
-    base = find_base_model(spec.model.split(".ft-")[0])
     rate = spec.learning_rate_multiplier or (base.learning_rate_multiplier if base else 1.0)
     hyperparameters = {
         "n_epochs": spec.epochs or -1,
@@ -69,7 +70,7 @@ def job_view(job: JobRecord) -> Json:
     return without_nulls(view) if leaves_out else view
 
 
-def models_view(tuned: list[tuple[str, str, float]]) -> Json:
+def models_view(tuned: list[tuple[str, str, float]], bases: Sequence[BaseModel]) -> Json:
     """List base models and tuned ones."""
     data: list[Json] = [
         {
@@ -92,6 +93,6 @@ def models_view(tuned: list[tuple[str, str, float]]) -> Json:
             "created_at": 0,
             "capabilities": {"fine_tune": True, "inference": True, "chat_completion": True},
         }
-        for model in BASE_MODELS
+        for model in bases
     ]
     return {"object": "list", "data": data}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from finelake.emulator.catalogue import BASE_MODELS
+from collections.abc import Sequence
+
+from finelake.emulator.catalogue import BaseModel
 from finelake.emulator.files import FileRecord
 from finelake.emulator.jobs import JobRecord
 from finelake.emulator.wire import Json
@@ -63,10 +65,10 @@ def job_view(job: JobRecord, *, files_are_ready: bool) -> Json:
     }
 
 
-def models_view(tuned: list[tuple[str, str, float]]) -> Json:
+def models_view(tuned: list[tuple[str, str, float]], bases: Sequence[BaseModel]) -> Json:
     """List base models and tuned ones."""
     data: list[Json] = [model_view(name, created=made, owner=_ORGANIZATION) for name, _, made in tuned]
-    data += [model_view(model.id, created=0.0, owner="system") for model in BASE_MODELS]
+    data += [model_view(model.id, created=0.0, owner="system") for model in bases]
     return {"object": "list", "data": data}
 
 

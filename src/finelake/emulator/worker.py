@@ -1,4 +1,5 @@
-"""Background threads: one checks files, one starts due jobs, one records the time, and one for each running job."""
+"""Background threads: one checks files, one starts due jobs, one records the time, two end
+what nobody uses, and one for each running job."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from collections.abc import Callable
 from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError
 from finelake.emulator.files import FileService
+from finelake.emulator.idleness import Idleness
 from finelake.emulator.jobs import ACTIVE, WAITING, JobRecord, JobService, check_examples, record_of
 from finelake.emulator.state import Store
-from finelake.emulator.training import Trainer
+from finelake.emulator.trainers import JobTrainer
+from finelake.emulator.transformer.hosting import ChatServers
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,9 @@ class Worker:
         clock: Clock,
         files: FileService,
         jobs: JobService,
-        trainer: Trainer,
+        trainer: JobTrainer,
+        servers: ChatServers,
+        idleness: Idleness,
         queue_seconds: float,
         stopping: threading.Event,
     ) -> None:
@@ -38,6 +43,7 @@ class Worker:
         self._files = files
         self._jobs = jobs
         self._trainer = trainer
+        self._servers = servers
         self._queue_seconds = queue_seconds
         self._stopping = stopping
         self._running: dict[str, threading.Thread] = {}
@@ -47,6 +53,8 @@ class Worker:
                 (files.check_waiting, _TICK_SECONDS),
                 (self._start_due, _TICK_SECONDS),
                 (clock.persist, 1),
+                (servers.end_idle, 1),
+                (idleness.end_when_idle, 1),
             )
         ]
 
@@ -60,6 +68,7 @@ class Worker:
         self._stopping.set()
         for thread in [*self._loops, *self._running.values()]:
             thread.join()
+        self._servers.stop()
         self._clock.persist()
 
     def _repeat(self, step: Callable[[], None], pause: float) -> None:

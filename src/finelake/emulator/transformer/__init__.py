@@ -1,0 +1,1 @@
+"""Real models behind the local service: training processes, and chat servers that it asks."""
