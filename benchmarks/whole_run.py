@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from finelake.cli.service import ensure_service, stop_service
+from finelake.services.local import ensure_service, stop_service
 
 CONFIGURATION = Path(__file__).with_name("sgd_run.yml")
 KEY = "rehearsal"
@@ -81,7 +81,7 @@ def main() -> None:
     folder = given.folder.absolute()
     folder.mkdir(parents=True)
     parts = _parts(given.file, folder, given.conversations, given.more)
-    pid = ensure_service(port=given.port, state=folder / "service", api_key=KEY, training_seconds=20.0)
+    service = ensure_service(port=given.port, state=folder / "service", api_key=KEY, options={"training_seconds": 20.0})
     road = Road(folder, given.port)
     try:
         first = road.round(parts[0])
@@ -90,7 +90,7 @@ def main() -> None:
         again = [road.go("reproduce", one["curation"]) for one in (first, second)]
         changed = road.go("diff", first["evaluation"], second["evaluation"])
     finally:
-        stop_service(pid)
+        stop_service(service.pid)
     told = {
         "steps": road.steps,
         "first": first,

@@ -14,12 +14,12 @@ from rich.table import Table
 
 from finelake.cli import render
 from finelake.cli.context import Context, start_logging
-from finelake.cli.service import ensure_service, stop_service
 from finelake.config.loading import load_settings
 from finelake.config.settings import Settings
 from finelake.ingest import ingest
 from finelake.publish import MANIFEST
 from finelake.sample import write_sample
+from finelake.services.local import ensure_service, stop_service
 from finelake.tables.names import source_ref
 
 KEY_VARIABLE = "FINELAKE_EMULATOR_KEY"
@@ -34,8 +34,11 @@ def run_demo(folder: Path, *, port: int, keep_service: bool) -> int:
     with as_file(files("finelake.conf") / "local.yml") as path:
         settings = load_settings(path, environment=variables)
     sample = write_sample(folder / "sample")
-    pid = ensure_service(
-        port=port, state=folder / "service", api_key=os.environ[KEY_VARIABLE], training_seconds=TRAINING_SECONDS
+    service = ensure_service(
+        port=port,
+        state=folder / "service",
+        api_key=os.environ[KEY_VARIABLE],
+        options={"training_seconds": TRAINING_SECONDS},
     )
     try:
         context = Context(settings, as_json=False)
@@ -44,7 +47,7 @@ def run_demo(folder: Path, *, port: int, keep_service: bool) -> int:
         code = context.run_all()
     finally:
         if not keep_service:
-            stop_service(pid)
+            stop_service(service.pid)
     context.show(_where_to_look(settings, folder), None)
     return code
 

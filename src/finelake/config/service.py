@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from finelake.config.early_stop import EarlyStop
+from finelake.config.local_service import LocalService
 from finelake.config.planning import Method
 from finelake.config.privacy import SecretRef
 from finelake.config.section import PositiveInt, Section
@@ -16,10 +17,10 @@ class Service(Section):
     """The fine-tuning service. Without `api_key`, Entra ID signs in (azure-identity's default chain).
 
     `resource_manager` is ARM's address; a loopback address may be plain http and then takes
-    `resource_manager_token` instead of Entra.
+    `resource_manager_token` instead of Entra. `huggingface` is a service on this machine and needs nothing else.
     """
 
-    kind: Literal["azure", "openai"] = "azure"
+    kind: Literal["azure", "openai", "huggingface"] = "azure"
     endpoint: str | None = None
     api: Literal["v1", "dated"] = "v1"
     api_version: str = "2025-04-01-preview"
@@ -29,6 +30,13 @@ class Service(Section):
     account: str | None = None
     resource_manager: str = "https://management.azure.com"
     resource_manager_token: SecretRef | None = None
+    huggingface: LocalService | None = None
+
+    @model_validator(mode="after")
+    def _machine_is_described(self) -> Service:
+        if (self.kind == "huggingface") != (self.huggingface is not None):
+            raise ValueError("service.kind huggingface and service.huggingface belong together")
+        return self
 
 
 class Training(Section):

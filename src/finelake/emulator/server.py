@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +26,8 @@ from finelake.errors import ConfigError, EnvironmentProblem
 logger = logging.getLogger(__name__)
 
 READY_FILE = "service.json"
+
+_TRIES, _TRY_SECONDS = 20, 0.02
 
 
 def run_server(*, host: str, port: int, state_folder: Path, api_key: str, options: EmulatorOptions) -> None:
@@ -113,9 +116,12 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 def _take(lock: int, state_folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"The state folder {state_folder} is in use by another emulator; end it, or choose another with --state."
-        ) from error
+    """Take the lock; who only looks whether it is held holds it for a moment too."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_TRY_SECONDS)
+    raise EnvironmentProblem(
+        f"The state folder {state_folder} is in use by another emulator; end it, or choose another with --state."
+    )

@@ -74,7 +74,9 @@ class AzureOpenAIService(FineTuningService):
         return body | {"method": method_of(training)}
 
 
-def connect_azure(service: Service, *, token: Token | None = None) -> AzureOpenAIService:
+def connect_azure(
+    service: Service, *, token: Token | None = None, build: Callable[..., AzureOpenAIService] | None = None
+) -> AzureOpenAIService:
     """Prepare data-plane and ARM clients; nothing is sent yet. `token` signs in instead of key and Entra ID's chain.
 
     Raises ConfigError when an address, a key or a name is missing or wrong.
@@ -84,7 +86,7 @@ def connect_azure(service: Service, *, token: Token | None = None) -> AzureOpenA
     deployments = connect_deployments(service)
     dated = _dated_client(endpoint, sign_in, service)
     client = _v1_client(endpoint, sign_in) if service.api == "v1" else dated
-    return AzureOpenAIService(
+    return (build or AzureOpenAIService)(
         contact=Contact(endpoint=endpoint, credential=sign_in.origin, kind="azure"),
         client=client,
         deployments=deployments,

@@ -7,7 +7,7 @@ from finelake.services.base import FineTuningService
 
 
 def connect(service: Service) -> FineTuningService:
-    """Prepare the service of the settings; nothing is sent yet.
+    """Prepare the service of the settings; nothing is sent yet. One on this machine is started.
 
     Raises ConfigError when an address, a name or a secret is missing or wrong.
     """
@@ -15,6 +15,10 @@ def connect(service: Service) -> FineTuningService:
         from finelake.services.openai import connect_openai
 
         return connect_openai(service)
+    if service.kind == "huggingface":
+        from finelake.services.huggingface import connect_huggingface
+
+        return connect_huggingface(service)
     from finelake.services.azure_openai import connect_azure
 
     return connect_azure(service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -18,8 +19,16 @@ def service_identity(service: Service) -> str:
     """
     if service.kind == "azure" and service.account:
         return f"azure:{service.subscription_id}/{service.resource_group}/{service.account}".lower()
+    if service.kind == "huggingface":
+        return f"huggingface:{place_digest(service)}"
     host = urlsplit(service.endpoint or OPENAI_ENDPOINT).hostname or ""
     return f"{service.kind}:{host}"
+
+
+def place_digest(service: Service) -> str:
+    """Give 8 hex digits for the folder of a service on this machine."""
+    folder = "" if service.huggingface is None else service.huggingface.folder
+    return hashlib.sha256(folder.encode()).hexdigest()[:8]
 
 
 def checked_address(address: str | None, *, setting: str, example: str) -> str:

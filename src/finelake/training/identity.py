@@ -46,9 +46,17 @@ def run_id(data: TrainingData, *, settings: Settings, model: ModelInfo) -> str:
         "project": settings.project,
         "service": service_identity(settings.service),
         "training": _chosen(settings),
-    }
+    } | _on_this_machine(settings)
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_RUN_ID_DIGITS]
+
+
+def _on_this_machine(settings: Settings) -> dict[str, Any]:
+    local = settings.service.huggingface
+    if local is None:
+        return {}
+    chosen = local.model_dump(mode="json", include={"context", "tuning", "hyperparameters", "processes"})
+    return {"transformers": chosen | {"source": local.models.get(settings.model)}}
 
 
 def _chosen(settings: Settings) -> dict[str, Any]:

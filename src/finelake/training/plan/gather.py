@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from finelake.config.models import ModelCatalogue, ModelInfo
 from finelake.config.settings import Privacy, Settings
-from finelake.errors import ConfigError, ServiceError
+from finelake.errors import ConfigError, InputError, ServiceError
 from finelake.privacy.detect import Detector
 from finelake.privacy.kinds import KINDS
 from finelake.services.base import FineTuningService
@@ -18,8 +18,9 @@ from finelake.training import identity
 from finelake.training.data import TrainingData
 from finelake.training.effects.upload import holds
 from finelake.training.forms.choose import form_of
+from finelake.training.machine.estimate import Machine, machine_of
 from finelake.training.patience import Patience
-from finelake.training.plan.content import Scan, read_content
+from finelake.training.plan.content import FileContent, Scan, read_content
 from finelake.training.plan.known import DataPlane, JobState, JobThere, Known, Resource, Unread
 from finelake.training.plan.reckoning import reckon
 
@@ -64,7 +65,7 @@ def gather(
     elif patience is not None:
         plane = _tried(lambda: _data_plane(service, patience, data, run))
         deployments = service.deployments
-        if deployments is not None:
+        if deployments is not None and settings.service.kind == "azure":
             resource = _tried(lambda: _resource(deployments, patience))
     return Known(
         today=today,
@@ -85,7 +86,18 @@ def gather(
         base_deployment=identity.base_deployment(settings),
         service=plane,
         resource=resource,
+        machine=_machine(settings, data, content["train"]) if settings.service.kind == "huggingface" else None,
     )
+
+
+def _machine(settings: Settings, data: TrainingData, content: FileContent) -> Machine | Unread:
+    """Look at model and device; examples whose tokens cannot be counted are taken to be as long as allowed."""
+    local = settings.service.huggingface
+    longest = content.tokens.longest if content.tokens is not None else local.context if local is not None else 0
+    try:
+        return machine_of(settings, examples=data.train.examples, longest=longest)
+    except InputError as error:
+        return Unread(str(error))
 
 
 def _tried(read: Callable[[], Found]) -> Found | Unread:

@@ -11,6 +11,7 @@ from finelake.config.settings import Settings
 from finelake.services.deployed import Deployed
 from finelake.services.offers import Offer, Quota
 from finelake.training.data import DataFile, TrainingData
+from finelake.training.machine.estimate import Machine
 from finelake.training.plan.content import FileContent
 from finelake.training.plan.reckoning import Reckoning
 
@@ -60,7 +61,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything that checks look at. `resource` is None where the service has no deployments of its own."""
+    """Everything that checks look at. `resource` is None where the service has no deployments of its own.
+
+    `machine` is None where the service trains on machines of its own.
+    """
 
     today: date
     settings: Settings
@@ -74,11 +78,17 @@ class Known:
     base_deployment: str
     service: DataPlane | Unread
     resource: Resource | Unread | None
+    machine: Machine | Unread | None = None
 
     @property
     def sent(self) -> tuple[DataFile, ...]:
         """The files that are uploaded."""
         return self.data.train, self.data.validation
+
+    @property
+    def is_local(self) -> bool:
+        """Whether training is on a machine of one's own: there are no prices, and no days on which models end."""
+        return self.settings.service.kind == "huggingface"
 
     @property
     def is_azure(self) -> bool:

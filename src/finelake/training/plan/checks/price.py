@@ -16,7 +16,7 @@ _NO_PRICE = (
 @check("money")
 def training_price(known: Known) -> Iterator[Finding]:
     """Give the price range with its source and date, and compare it with the budget; not for hourly prices."""
-    if known.settings.training.method == "reinforcement":
+    if known.is_local or known.settings.training.method == "reinforcement":
         return
     price, budget = known.reckoning.price, known.settings.plan.budget
     if price is None:

@@ -17,6 +17,8 @@ _RETIRED = {"deprecated"}
 @check("model")
 def training_retirement(known: Known) -> Iterator[Finding]:
     """Training must still be possible."""
+    if known.is_local:
+        return
     offer, listed = _offer(known), known.model.retirement
     day = offer.training_until if offer else None
     yield _finding(known, "training_retirement", "training ends", day, listed.training if listed else None)
@@ -25,6 +27,8 @@ def training_retirement(known: Known) -> Iterator[Finding]:
 @check("deployment")
 def deployment_retirement(known: Known) -> Iterator[Finding]:
     """A tuned model must answer for a while yet."""
+    if known.is_local:
+        return
     offer, listed = _offer(known), known.model.retirement
     day = offer.inference_until if offer else None
     yield _finding(known, "deployment_retirement", "tuned deployments end", day, listed.deployment if listed else None)
