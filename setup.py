@@ -53,6 +53,8 @@ EXTRAS = {
     "semantic": ["scikit-learn>=1.5", "sentence-transformers>=3", "threadpoolctl>=3.2"],
     # MLflow 3.7 and later keep a local store in a database only.
     "mlflow": ["alembic>=1.13", "mlflow-skinny>=2.20", "sqlalchemy>=2"],
+    # transformers 5 and TRL 1; a runtime for machine learning brings PyTorch, whose version is left to it.
+    "hf": ["accelerate>=1.12", "datasets>=4", "peft>=0.18", "torch>=2.6", "transformers>=5.5,<6", "trl>=1.10,<2"],
     "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
     "dev": [
         "hypothesis>=6.100",
