@@ -107,6 +107,7 @@ setup(
         "console_scripts": [
             "finelake = finelake.cli:main",
             "curate = finelake.jobs.curate:main",
+            "prepare = finelake.jobs.prepare:main",
             "plan = finelake.jobs.plan:main",
             "train = finelake.jobs.train:main",
             "evaluate = finelake.jobs.evaluate:main",

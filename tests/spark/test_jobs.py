@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from finelake.errors import ConfigError, InputError
-from finelake.jobs import curate, evaluate
+from finelake.errors import ConfigError, InputError, PromotionRefusedError
+from finelake.jobs import curate, evaluate, promote
 from finelake.publish import read_manifest
+from finelake.tables.journal import Entry
+from finelake.tables.names import TableRef
+from finelake.tables.runs import append_entry
 from support.lake import Demo
 
 pytestmark = pytest.mark.spark
@@ -46,3 +51,32 @@ def test_evaluate_before_training_says_what_to_run_first(spark: SparkSession, de
     assert demo.curation.files
     with pytest.raises(InputError, match="Run `finelake train` with the same configuration first"):
         evaluate.main(["--config", CONFIGURATION])
+
+
+@pytest.mark.usefixtures("place")
+def test_promote_may_end_normally_where_the_verdict_is_another(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables, output = tmp_path / "tables", tmp_path / "published"
+    results = {"watch": {"fine_tuned_model": "m"}, "deploy": {"name": "tuned", "model": "m"}, "smoke": {}}
+    for number, (step, payload) in enumerate(results.items(), start=1):
+        entry = Entry(
+            sequence=number,
+            holder="test",
+            step=step,
+            entry="result",
+            payload=payload,
+            recorded_at=datetime.now(UTC),
+        )
+        append_entry(spark, TableRef(str(tables / "runs")), entry, run_id="8b5c4ee6a250fcd9")
+    output.mkdir()
+    said = {"run_id": "8b5c4ee6a250fcd9", "answers": {"tuned": {"model": "tuned"}}, "verdict": "hold"}
+    (output / "comparison.json").write_text(json.dumps({**said, "evaluation_id": "e"}), encoding="utf-8")
+    monkeypatch.setenv("FINELAKE_EMULATOR_KEY", "key")
+    arguments = ["--config", CONFIGURATION, "--run", "8b5c4ee6a250fcd9", "--set", f"output.folder={output}"]
+    arguments += ["--set", f"tables.location={tables}"]
+    with pytest.raises(PromotionRefusedError, match="says hold, expected the verdict promote"):
+        promote.main(arguments)
+    promote.main([*arguments, "--end-normally"])
+    assert "promote did nothing: Run 8b5c4ee6a250fcd9 is not promoted" in caplog.text
+    assert not (tables / "aliases").exists()

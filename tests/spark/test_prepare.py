@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from tests.http.training.setting import settings_for
 
-from finelake.cli.context import Context
-from finelake.cli.prepared import prepare_source
+from finelake.config.models import load_catalogue
 from finelake.errors import InputError
+from finelake.prepare_source import prepare_source
 from finelake.training.data import read_training_data
 from support.method_lines import pairs
 
 pytestmark = pytest.mark.spark
 
 
-def test_lines_of_a_delta_table_are_published(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_of_a_delta_table_are_published(spark: SparkSession, tmp_path: Path) -> None:
     rows = [(line, "spring") for line in [*pairs(120), "{}"]]
     table = str(tmp_path / "pairs")
     spark.createDataFrame(rows, "line string, origin string").repartition(3).write.format("delta").save(table)
     settings = settings_for(tmp_path, url="https://shop.example", training={"method": "dpo"})
-    context = Context(settings, as_json=True)
-    monkeypatch.setattr("finelake.session.spark_session", lambda *_, **__: spark)
-    done = prepare_source(context, table, column="line")
+    model = load_catalogue().find(settings.model)
+    work = partial(prepare_source, table, settings=settings, model=model, session=lambda: spark)
+    done = work(column="line")
     assert (done.rows_in, done.kept, done.quarantined) == (121, 120, 1)
     assert read_training_data(tmp_path / "published").method == "dpo"
     published = (tmp_path / "published" / "train.jsonl").read_text(encoding="utf-8").splitlines()
     assert published == sorted(published)
     with pytest.raises(InputError, match=r"has no column 'text'; it has: line, origin"):
-        prepare_source(context, table, column="text")
+        work(column="text")

@@ -75,7 +75,7 @@ class Context:
         done = control_run(self.spark, self.settings, control, job_id=job)
         self.show(f"Job {done.job_id} is {done.state}.", render.as_json(done))
 
-    def promote(self, run: str | None, *, override: str | None, remove_previous: bool) -> None:
+    def promote(self, run: str | None, *, override: str | None, remove_previous: bool, take_over: bool = False) -> None:
         """Promote a run's model and say what the alias stands for."""
         from finelake.training.display.choice import progress_for
         from finelake.training.promotion.run import promote
@@ -85,7 +85,7 @@ class Context:
         promotion = type(self.settings.promotion).model_validate(self.settings.promotion.model_dump() | given)
         settings = self.settings.model_copy(update={"promotion": promotion})
         with progress_for(self.console, live=not self.as_json) as progress:
-            done = promote(self.spark, settings, run=run, progress=progress)
+            done = promote(self.spark, settings, run=run, progress=progress, take_over=take_over)
         self.show(render.promoted(done), {"promote": render.as_json(done)})
 
     def rollback(self, reason: str | None) -> None:

@@ -53,10 +53,13 @@ def curate(context: Context) -> None:
 @configured
 def prepare(context: Context, source: str, column: str | None) -> None:
     """Check, split and publish preference or reinforcement lines: JSONL files (a path or glob), or a Delta table."""
-    from finelake.cli.prepared import prepare_source, prepared_view
+    from finelake.cli.prepared import prepared_view
     from finelake.prepare import describe
+    from finelake.prepare_source import prepare_source
 
-    prepared = prepare_source(context, source, column=column)
+    prepared = prepare_source(
+        source, column=column, settings=context.settings, model=context.model, session=lambda: context.spark
+    )
     context.show(prepared_view(prepared), {"prepare": describe(prepared)})
 
 
@@ -131,10 +134,11 @@ def evaluate(context: Context, take_over: bool) -> None:
 @click.option("--run", metavar="ID", help="Default: the run that the configuration stands for.")
 @click.option("--override", metavar="REASON", help="Promote without the verdict promote; the reason is kept.")
 @click.option("--remove-previous", is_flag=True, help="Then remove what the alias stood for before.")
+@click.option("--take-over", is_flag=True, help="Take the alias from a promotion that seems to be alive but is not.")
 @configured
-def promote(context: Context, run: str | None, override: str | None, remove_previous: bool) -> None:
+def promote(context: Context, run: str | None, override: str | None, remove_previous: bool, take_over: bool) -> None:
     """Deploy the judged model for use and let the alias stand for it; interrupted, the same goes on."""
-    context.promote(run, override=override, remove_previous=remove_previous)
+    context.promote(run, override=override, remove_previous=remove_previous, take_over=take_over)
 
 
 @commands.command()

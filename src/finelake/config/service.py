@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,12 +13,45 @@ from finelake.config.planning import Method
 from finelake.config.privacy import SecretRef
 from finelake.config.section import PositiveInt, Section
 
+_RESOURCE_FORM = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.CognitiveServices/accounts/NAME"
+_RESOURCE = re.compile(
+    r"\A/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
+    r"/providers/Microsoft\.CognitiveServices/accounts/(?P<account>[A-Za-z0-9-]+)/?\Z",
+    re.IGNORECASE,
+)
+
+
+class Entra(Section):
+    """How Entra ID signs in: by a federated token file (workload identity), a client secret, or a service credential.
+
+    A workload identity's token is read anew from `token_file` each time one is needed. `service_credential` names one
+    of Unity Catalog's, which gives a managed identity's tokens on Databricks (16.2 and later, serverless). Tenant and
+    client may be kept with the secrets.
+    """
+
+    tenant_id: str | SecretRef | None = None
+    client_id: str | SecretRef | None = None
+    client_secret: SecretRef | None = None
+    token_file: str | None = None
+    service_credential: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Entra:
+        ways = [self.client_secret, self.token_file, self.service_credential]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of client_secret, token_file and service_credential")
+        if self.service_credential is None and (self.tenant_id is None or self.client_id is None):
+            raise ValueError("client_secret and token_file need tenant_id and client_id")
+        return self
+
 
 class Service(Section):
-    """The fine-tuning service. Without `api_key`, Entra ID signs in (azure-identity's default chain).
+    """The fine-tuning service. Without `api_key`, Entra ID signs in: as `entra` says, else azure-identity's chain.
 
-    `resource_manager` is ARM's address; a loopback address may be plain http and then takes
-    `resource_manager_token` instead of Entra. `huggingface` is a service on this machine and needs nothing else.
+    `resource` is the Azure id of the resource (`/subscriptions/.../accounts/NAME`); endpoint, subscription, group and
+    account are taken from it where they are not set. `resource_manager` is ARM's address; a loopback address may be
+    plain http and then takes `resource_manager_token` instead of Entra. `huggingface` is a service on this machine and
+    needs nothing else.
     """
 
     kind: Literal["azure", "openai", "huggingface"] = "azure"
@@ -28,6 +62,8 @@ class Service(Section):
     subscription_id: str | None = None
     resource_group: str | None = None
     account: str | None = None
+    resource: str | None = None
+    entra: Entra | None = None
     resource_manager: str = "https://management.azure.com"
     resource_manager_token: SecretRef | None = None
     huggingface: LocalService | None = None
@@ -37,6 +73,18 @@ class Service(Section):
         if (self.kind == "huggingface") != (self.huggingface is not None):
             raise ValueError("service.kind huggingface and service.huggingface belong together")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resource_is_spread(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("resource"), str):
+            return given
+        found = _RESOURCE.match(given["resource"])
+        if found is None:
+            raise ValueError(f"resource must be an Azure resource id, {_RESOURCE_FORM}")
+        parts = found.groupdict()
+        parts["endpoint"] = f"https://{parts['account']}.openai.azure.com"
+        return {**given, **{name: value for name, value in parts.items() if given.get(name) is None}}
 
 
 class Training(Section):

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from finelake.config.models import ModelCatalogue
 from finelake.config.settings import Settings
+from finelake.logs import bound
 from finelake.tables import names
 from finelake.tables.contracts import checked
 from finelake.tables.names import TableRef, table_ref
@@ -58,9 +59,10 @@ class CurationRun:
         if self.observer:
             self.observer.step_started(name)
         start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
-        logger.info("curate run=%s step=%s seconds=%.1f", self.run_id, name, self.seconds[name])
+        with bound(run=self.run_id, step=name):
+            yield
+            self.seconds[name] = round(time.monotonic() - start, 3)
+            logger.info("curate run=%s step=%s seconds=%.1f", self.run_id, name, self.seconds[name])
         if self.observer:
             self.observer.step_finished(name, self.seconds[name])
 

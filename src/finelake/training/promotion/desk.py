@@ -68,7 +68,7 @@ class Desk:
         """The alias's changes."""
         return of_alias(self.aliases.read(), self.settings.promotion.alias)
 
-    def promote(self, candidate: Candidate, said: Judged) -> Promoted:
+    def promote(self, candidate: Candidate, said: Judged, *, take_over: bool = False) -> Promoted:
         """Deploy a run's model for use and let the alias stand for it.
 
         Raises PromotionRefusedError without the verdict or a reason, ServiceError when it does not come to answer,
@@ -87,7 +87,7 @@ class Desk:
             self._write(entry)
             return self._done(entry, now.deployment if now is not None else None, changed=True)
 
-        return self._held(change)
+        return self._held(change, take_over=take_over)
 
     def rollback(self, reason: str | None) -> Promoted:
         """Let the alias stand for what it stood for before; a deployment that is gone is made again first.
@@ -125,8 +125,8 @@ class Desk:
 
         return self._held(change)
 
-    def _held(self, change: Callable[[], Promoted]) -> Promoted:
-        self.log.acquire()
+    def _held(self, change: Callable[[], Promoted], *, take_over: bool = False) -> Promoted:
+        self.log.acquire(take_over=take_over)
         try:
             return change()
         finally:

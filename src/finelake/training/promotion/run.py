@@ -25,10 +25,16 @@ from finelake.training.promotion.desk import Desk, Promoted
 
 
 def promote(
-    spark: SparkSession, settings: Settings, *, run: str | None = None, progress: Progress | None = None
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    run: str | None = None,
+    progress: Progress | None = None,
+    take_over: bool = False,
 ) -> Promoted:
     """Deploy a run's model for use and let the alias `settings.promotion.alias` stand for it.
 
+    `take_over` takes the alias from a promotion that seems to be alive.
     Raises what `Desk.promote` raises, and InputError when the run has not ended.
     """
     catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
@@ -37,7 +43,7 @@ def promote(
         run = identity.run_id(read_training_data(folder), settings=settings, model=catalogue.find(settings.model))
     candidate = candidate_of(run, RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run))
     with _desk(spark, settings, progress) as desk:
-        return desk.promote(candidate, judged(candidate, folder))
+        return desk.promote(candidate, judged(candidate, folder), take_over=take_over)
 
 
 def rollback(
