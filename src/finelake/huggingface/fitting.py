@@ -39,7 +39,7 @@ class Fitting:
     def __call__(self, line: Mapping[str, Any]) -> Fitted:
         """Encode a line.
 
-        Raises Refused: example_too_long, nothing_trained, template_refuses, content_not_text, line_invalid.
+        Raises Refused: example_too_long, nothing_trained, template_refuses, not_text, line_invalid.
         """
         try:
             return self._pair(line) if self.method == "dpo" else self._chat(line)

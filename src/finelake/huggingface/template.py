@@ -121,7 +121,7 @@ class ChatTemplate:
         try:
             chat = for_template(messages)
         except ValueError:
-            raise Refused("content_not_text") from None
+            raise Refused("not_text") from None
         try:
             texts, indices = render_jinja_template(
                 conversations=[chat],
