@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.jobs.task import begin, task_parser
 from finelake.prepare_source import prepare_source
 
@@ -23,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare one set of files; an error ends the task as failed."""
     task = begin(parser(), arguments)
-    catalogue = load_catalogue(Path(task.settings.models_file) if task.settings.models_file else None)
+    catalogue = catalogue_of(task.settings)
     prepared = prepare_source(
         task.given.source,
         column=task.given.column,

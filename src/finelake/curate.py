@@ -18,7 +18,7 @@ from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
 from finelake.annotate.prompt_summary import summarise_prompts
 from finelake.annotate.row_checks import load_schemas
 from finelake.audit import Evidence, Finding, audit_frame, audit_splits, require_proof
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.contamination.find import find_contamination
 from finelake.contamination.sources import identity_of
@@ -181,7 +181,7 @@ def _documents(candidates: DataFrame) -> DataFrame:
 
 
 def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver | None) -> CurationRun:
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     source = source_ref(settings.source.table)
     version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}

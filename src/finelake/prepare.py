@@ -27,7 +27,7 @@ from finelake.errors import BalanceError, ConfigError, InputError
 from finelake.files import sha256_of
 from finelake.publish import MANIFEST, write_manifest
 from finelake.tables.writing import explained
-from finelake.tokens.counter import TokenCounter, counter_for
+from finelake.tokens.counter import ExampleCounter, counter_for
 from finelake.training.forms.choose import form_of
 from finelake.training.forms.form import Line, texts_of
 
@@ -103,7 +103,7 @@ def prepare(lines: Iterable[RawLine], *, settings: Settings, model: ModelInfo) -
 
 
 class _Work:
-    def __init__(self, settings: Settings, model: ModelInfo, counter: TokenCounter, prepared: Prepared) -> None:
+    def __init__(self, settings: Settings, model: ModelInfo, counter: ExampleCounter, prepared: Prepared) -> None:
         self._splits = settings.splits
         self._limit = model.training_context
         self._counter = counter

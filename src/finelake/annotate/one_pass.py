@@ -43,7 +43,7 @@ from finelake.replies.judge import Judge
 from finelake.replies.origins import human_tokens
 from finelake.rules.registry import RULES, Rule, register
 from finelake.tables.schemas.structs import DECISION, WINDOW
-from finelake.tokens.counter import TokenCounter, counter_for
+from finelake.tokens.counter import ExampleCounter, counter_for
 from finelake.tokens.formula import ExampleTokens
 
 TOOLS_UNREADABLE = register(
@@ -105,7 +105,7 @@ class Worker:
     """What a worker builds once: counter, schemas, and what it has seen of tool definitions."""
 
     plan: PassPlan
-    counter: TokenCounter
+    counter: ExampleCounter
     schemas: Sequence[Any]
     privacy: Privacy
     judge: Judge

@@ -15,8 +15,9 @@ import click
 from rich.console import Console, RenderableType
 
 from finelake.cli import render
+from finelake.config.catalogue import catalogue_of
 from finelake.config.loading import load_settings
-from finelake.config.models import ModelInfo, load_catalogue
+from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 
@@ -49,8 +50,7 @@ class Context:
     @property
     def model(self) -> ModelInfo:
         """What the catalogue says of the configured model."""
-        path = self.settings.models_file
-        return load_catalogue(Path(path) if path else None).find(self.settings.model)
+        return catalogue_of(self.settings).find(self.settings.model)
 
     def curate(self) -> Curation:
         """Curate, showing each step as it runs."""

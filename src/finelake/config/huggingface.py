@@ -45,16 +45,17 @@ class Lora(Section):
 class Hyperparameters(Section):
     """How a model is trained.
 
-    `batch_size` examples make one step over all processes together, `micro_batch` of them at once on a device; the rest
-    is accumulated. An example longer than `max_length` tokens loses untrained exchanges from its beginning where
-    `too_long` is `cut`, and is left out with a reason where that does not do (or `drop`); `refuse` fails the job.
-    `shuffle_rows` examples are mixed at a time, in groups that are shuffled as a whole.
+    `batch_size` examples make one step over all processes together, `micro_batch` of them at once on a device (without
+    it, a process's whole part); the rest is accumulated. An example longer than `max_length` tokens loses untrained
+    exchanges from its beginning where `too_long` is `cut`, and is left out with a reason where that does not do (or
+    `drop`); `refuse` fails the job. `shuffle_rows` examples are mixed at a time, in groups that are shuffled as a whole.
     """
 
     epochs: PositiveFloat = 3.0
     batch_size: PositiveInt = 16
-    micro_batch: PositiveInt = 1
+    micro_batch: PositiveInt | None = None
     learning_rate: PositiveFloat | None = None
+    learning_rate_multiplier: PositiveFloat = 1.0
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     warmup: Fraction = 0.03
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

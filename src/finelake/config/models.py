@@ -17,6 +17,9 @@ from finelake.config.planning import Method, PlanningFacts
 from finelake.errors import ConfigError
 
 Encoding = Literal["o200k_base", "cl100k_base", "o200k_harmony"]
+TEMPLATE = "template:"
+"""Begins the name of an encoding that is a model's own tokenizer with its chat template; the model's place follows."""
+
 TrainingType = Literal["standard", "dataZone", "globalStandard", "developerTier"]
 Sku = Literal["Standard", "GlobalStandard", "DeveloperTier", "DataZoneStandard", "ProvisionedManaged"]
 
@@ -103,7 +106,7 @@ class ModelInfo(_Entry):
             raise ValueError("encoding and overhead belong together: give both or neither")
         return self
 
-    def counting(self) -> tuple[Encoding, TokenOverhead]:
+    def counting(self) -> tuple[str, TokenOverhead]:
         """Give what exact counting needs; raises ConfigError where the model's tokenizer is not available."""
         if self.encoding is None or self.overhead is None:
             raise ConfigError(

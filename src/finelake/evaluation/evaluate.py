@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError
 from finelake.evaluation.answer_table import AnswerTable
@@ -142,7 +142,7 @@ def _purse(settings: Settings) -> Purse:
     budget = settings.evaluation.budget
     if budget.max_tokens is None and budget.max_cost is None:
         return Purse(budget)
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     return Purse(budget, estimate=estimator(catalogue.find(settings.model), settings.evaluation))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.errors import InputError
 from finelake.evaluation.answers import AnswerObserver
@@ -31,7 +31,7 @@ def evaluate_run(
     Reads the examples table at the version that the manifest names. Raises InputError when the run has not ended,
     and what `evaluate` raises.
     """
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     folder = Path(settings.output.folder)
     data = read_training_data(folder)
     run = identity.run_id(data, settings=settings, model=catalogue.find(settings.model))

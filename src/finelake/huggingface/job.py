@@ -71,23 +71,29 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _batches_add_up(self) -> Job:
-        at_once = self.hyperparameters.micro_batch * self.processes
-        if self.hyperparameters.batch_size % at_once:
+        together = (self.hyperparameters.micro_batch or 1) * self.processes
+        if self.hyperparameters.batch_size % together:
             raise ValueError(
                 f"hyperparameters.batch_size {self.hyperparameters.batch_size} is no multiple of "
-                f"micro_batch x processes ({at_once})"
+                f"micro_batch x processes ({together})"
             )
         return self
 
     @property
+    def micro_batch(self) -> int:
+        """How many examples a process takes at once."""
+        return self.hyperparameters.micro_batch or self.hyperparameters.batch_size // self.processes
+
+    @property
     def learning_rate(self) -> float:
-        """The rate asked for, or the default of method and tuning."""
-        return self.hyperparameters.learning_rate or _RATES[self.method, self.tuning != "full"]
+        """The rate asked for, or the default of method and tuning; times the multiplier."""
+        rate = self.hyperparameters.learning_rate or _RATES[self.method, self.tuning != "full"]
+        return rate * self.hyperparameters.learning_rate_multiplier
 
     @property
     def accumulation(self) -> int:
         """How many micro batches of a process make a step."""
-        return self.hyperparameters.batch_size // (self.hyperparameters.micro_batch * self.processes)
+        return self.hyperparameters.batch_size // (self.micro_batch * self.processes)
 
 
 def read_job(path: Path) -> Job:

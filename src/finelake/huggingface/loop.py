@@ -47,7 +47,7 @@ def train(place: JobFolder, job: Job) -> dict[str, Any]:
     fitting = fitting_of(job, open_template(tokenizer, file=job.model.chat_template))
     validation = encoded_validation(job, fitting)
     watch = Watch(place, course, measures=bool(validation))
-    watch.agree_by(_first_answer)
+    watch.agree_by(_any_answer)
     trainer = build_trainer(
         job,
         model=load_model(job, source),
@@ -58,7 +58,7 @@ def train(place: JobFolder, job: Job) -> dict[str, Any]:
         work=place.work,
         watch=watch,
     )
-    trainer.stream.at(examples=course.begin * job.accumulation * job.hyperparameters.micro_batch)
+    trainer.stream.at(examples=course.begin * job.accumulation * job.micro_batch)
     if course.begin < course.total:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     elif checkpoint is not None:
@@ -99,7 +99,7 @@ def _stream(job: Job, census: Census, fitting: Fitting) -> Stream:
     wanted = job.hyperparameters
     rows = open_rows(Path(job.data.train), split=TRAIN)
     order = Order(rows.groups, seed=wanted.seed, shuffle_rows=wanted.shuffle_rows, excluded=census.excluded)
-    share = Share(rank=int(os.environ.get("RANK", "0")), processes=job.processes, batch=wanted.micro_batch)
+    share = Share(rank=int(os.environ.get("RANK", "0")), processes=job.processes, batch=job.micro_batch)
     return Stream(rows, order, share=share, make=_Features(fitting))
 
 
@@ -113,13 +113,13 @@ class _Features:
         return self._fitting(line).features
 
 
-def _first_answer(answer: bool) -> bool:
-    """Give the first process's answer to all of them; also a meeting point."""
+def _any_answer(answer: bool) -> bool:
+    """Say whether the answer of any process is yes; also a meeting point."""
     if not (dist.is_available() and dist.is_initialized()):
         return answer
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
     told = torch.tensor([int(answer)], device=device)
-    dist.broadcast(told, src=0)
+    dist.all_reduce(told, op=dist.ReduceOp.MAX)
     return bool(told.item())
 
 

@@ -82,6 +82,11 @@ class ChatTemplate:
         """Count the tokens of a chat, as `apply_chat_template` gives them."""
         return len(self._tokenizer(self.render(messages, tools), add_special_tokens=False)["input_ids"])
 
+    def starts(self, text: str) -> list[int]:
+        """Give the character at which each token of a text begins."""
+        offsets = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return [start for start, _ in offsets]
+
     def encode(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Encoded:
         """Encode a chat with its labels. Raises Refused, and JobError where the template's turns cannot be found."""
         text, turns = self._turns(messages, tools)

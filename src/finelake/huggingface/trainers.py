@@ -111,8 +111,8 @@ def _arguments(job: Job, *, total: int, work: Path) -> Any:
     shared: dict[str, Any] = {
         "output_dir": str(work),
         "max_steps": total,
-        "per_device_train_batch_size": wanted.micro_batch,
-        "per_device_eval_batch_size": wanted.micro_batch,
+        "per_device_train_batch_size": job.micro_batch,
+        "per_device_eval_batch_size": job.micro_batch,
         "gradient_accumulation_steps": job.accumulation,
         "learning_rate": job.learning_rate,
         "lr_scheduler_type": wanted.schedule,

@@ -54,7 +54,7 @@ class Watch(TrainerCallback):
         return self._progress.at(step)
 
     def agree_by(self, agreed: Callable[[bool], bool]) -> None:
-        """Ask all processes by `agreed`, which gives the first one's answer."""
+        """Ask all processes by `agreed`, which says whether any of them says yes."""
         self._agreed = agreed
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_more: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.contamination.sources import identity_of
 from finelake.curate import Curation, curate
@@ -135,7 +135,7 @@ def _other_code(manifest: Mapping[str, Any], *, allowed: bool) -> str | None:
 
 def _check_inputs(spark: SparkSession, manifest: Mapping[str, Any], settings: Settings) -> None:
     """Compare what is outside of table and configuration with what it was."""
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
     now = inputs_of(settings, catalogue, evaluation, vectors=vectors_version(spark, settings))
     other = [_INPUTS.get(name, name) for name, value in manifest["inputs"].items() if now.get(name) != value]

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.conversations.assemble import assemble
 from finelake.conversations.mapping import check_source, map_rows
@@ -97,7 +97,7 @@ def _measured(raw: DataFrame, settings: Settings, conversations: int) -> DataFra
 
 
 def _plan(settings: Settings) -> PassPlan:
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     file = settings.examples.tools.file
     return plan_pass(settings, catalogue, read_tool_file(Path(file)) if file else {})
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from finelake.config.models import ModelInfo, load_catalogue
+from finelake.config.catalogue import catalogue_of
+from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
 from finelake.conversations.assemble import CONVERSATION_ID_MISSING
 from finelake.decide import KEPT, MERGED, OUTCOME_STEP, QUARANTINED
@@ -47,7 +48,7 @@ def build_report(spark: SparkSession, settings: Settings, *, manifest: Mapping[s
 
     Raises InputError when a table is gone, BalanceError when the tables do not add up.
     """
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     model = catalogue.find(manifest["model"])
     ledger, examples = (_table(spark, manifest, name) for name in (names.LEDGER, names.EXAMPLES))
     decisions = counts.decision_counts(ledger)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Protocol
 
-from finelake.config.models import TokenOverhead
+from finelake.config.models import TEMPLATE, TokenOverhead
 from finelake.tokens.engine import Preference, TokenEngine, select_engine
 from finelake.tokens.formula import Example, ExampleTokens, plan_counts
 from finelake.tokens.tools import ToolCounts
+
+
+class ExampleCounter(Protocol):
+    """Counts the tokens of examples."""
+
+    def count(self, examples: Iterable[Example]) -> list[ExampleTokens]:
+        """Return the tokens of each example, in order."""
 
 
 class TokenCounter:
@@ -27,9 +35,13 @@ class TokenCounter:
 
 
 @cache
-def counter_for(encoding: str, overhead: TokenOverhead, preference: Preference = "auto") -> TokenCounter:
+def counter_for(encoding: str, overhead: TokenOverhead, preference: Preference = "auto") -> ExampleCounter:
     """Return the counter of this process for an encoding and overhead (`ModelInfo.counting()` gives both).
 
-    Raises what `select_engine` raises.
+    The counter of an open model counts with its chat template. Raises what `select_engine` raises.
     """
+    if encoding.startswith(TEMPLATE):
+        from finelake.huggingface.counting import TemplateCounter, template_engine
+
+        return TemplateCounter(template_engine(encoding))
     return TokenCounter(select_engine(encoding, preference), overhead)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
-from finelake.config.models import Encoding
+from finelake.config.models import TEMPLATE, Encoding
 from finelake.errors import ConfigError, EnvironmentProblem
 from finelake.tokens.selfcheck import failed_probes
 
@@ -108,9 +108,14 @@ def select_engine(
 ) -> TokenEngine:
     """Return the engine for an encoding: toktok if it is installed and passes its self-check, else tiktoken.
 
-    An engine is built and checked once per process and then returned again; given `factories` are not kept.
+    An engine is built and checked once per process and then returned again; given `factories` are not kept. The
+    engine of an open model (`template:...`) is its own tokenizer.
     Raises ConfigError for an unknown encoding or preference, EnvironmentProblem where no engine works.
     """
+    if encoding.startswith(TEMPLATE):
+        from finelake.huggingface.counting import template_engine
+
+        return template_engine(encoding)
     if preference not in get_args(Preference):
         raise ConfigError(f"tokens.engine: found {preference!r}, expected one of {', '.join(get_args(Preference))}.")
     if factories is not None:

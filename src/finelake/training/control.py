@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.errors import InputError
 from finelake.services.base import FineTuningService
@@ -46,7 +46,7 @@ def control_run(
 
 
 def _job_of(spark: SparkSession, settings: Settings, service: FineTuningService, patience: Patience) -> str:
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     data = read_training_data(Path(settings.output.folder))
     run = identity.run_id(data, settings=settings, model=catalogue.find(settings.model))
     recorded = RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run).result(JOB)

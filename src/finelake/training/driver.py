@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.lineage.journals import ORIGIN
 from finelake.lineage.record import training_origin
@@ -66,7 +66,7 @@ def train(
     ServiceError with place and remedy, PlanRefusedError when the plan is refused before anything is spent, RunBusyError
     when another driver works on the run.
     """
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     model = catalogue.find(settings.model)
     data = read_training_data(Path(settings.output.folder))
     run, runs = identity.run_id(data, settings=settings, model=model), table_ref(settings.tables, names.RUNS)

@@ -61,10 +61,10 @@ def machine_of(settings: Settings, *, examples: int, longest: int) -> Machine:
     batch = auto_batch_size(examples) if training.batch_size == "auto" else training.batch_size
     load = Load(
         tuning=local.tuning,
-        batch=int(given.get("per_device_batch_size", batch)),
+        batch=int(given.get("micro_batch", batch)),
         sequence=min(local.context, longest),
         half=device.half,
         checkpointing=bool(given.get("gradient_checkpointing", device.half)),
-        rank=int(given.get("lora_rank", DEFAULT_RANK)),
+        rank=int(given.get("lora", {}).get("r", DEFAULT_RANK)),
     )
     return Machine(read_shape(folder), device, load)

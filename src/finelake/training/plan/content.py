@@ -12,7 +12,7 @@ from pathlib import Path
 from finelake.conversations.text import find_special_token
 from finelake.pictures import embedded_bytes
 from finelake.privacy.detect import Detector
-from finelake.tokens.counter import TokenCounter
+from finelake.tokens.counter import ExampleCounter
 from finelake.training.data import DataFile
 from finelake.training.forms.form import Line, LineForm, LineTokens, pictures_of, texts_of
 
@@ -29,7 +29,7 @@ class Scan:
     """
 
     form: LineForm
-    counter: TokenCounter | None
+    counter: ExampleCounter | None
     limit: int | None
     detector: Detector
     personal_sample: int

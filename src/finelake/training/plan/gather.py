@@ -13,7 +13,7 @@ from finelake.privacy.detect import Detector
 from finelake.privacy.kinds import KINDS
 from finelake.services.base import FineTuningService
 from finelake.services.deployments import Deployments
-from finelake.tokens.counter import TokenCounter, counter_for
+from finelake.tokens.counter import ExampleCounter, counter_for
 from finelake.training import identity
 from finelake.training.data import TrainingData
 from finelake.training.effects.upload import holds
@@ -117,7 +117,7 @@ def _scan(settings: Settings, model: ModelInfo) -> Scan:
     )
 
 
-def _counter(settings: Settings, model: ModelInfo) -> TokenCounter | None:
+def _counter(settings: Settings, model: ModelInfo) -> ExampleCounter | None:
     try:
         encoding, overhead = model.counting()
     except ConfigError:

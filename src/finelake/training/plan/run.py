@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.errors import FinelakeError
 from finelake.services.base import FineTuningService
@@ -28,7 +28,7 @@ def plan_job(settings: Settings, *, clock: Clock | None = None) -> JobPlan:
     Raises InputError when nothing is published, ConfigError for an unknown model.
     """
     clock = clock or Clock()
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     data = read_training_data(Path(settings.output.folder))
     with ExitStack() as stack:
         service = _reached(settings, stack)

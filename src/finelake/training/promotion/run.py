@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.services.connect import connect
 from finelake.tables import names
@@ -37,7 +37,7 @@ def promote(
     `take_over` takes the alias from a promotion that seems to be alive.
     Raises what `Desk.promote` raises, and InputError when the run has not ended.
     """
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     folder = Path(settings.output.folder)
     if run is None:
         run = identity.run_id(read_training_data(folder), settings=settings, model=catalogue.find(settings.model))
@@ -61,7 +61,7 @@ def aliases(spark: SparkSession, settings: Settings) -> list[AliasEntry]:
 
 @contextmanager
 def _desk(spark: SparkSession, settings: Settings, progress: Progress | None) -> Iterator[Desk]:
-    catalogue = load_catalogue(Path(settings.models_file) if settings.models_file else None)
+    catalogue = catalogue_of(settings)
     journal = DeltaJournal(
         spark,
         table_ref(settings.tables, names.PROMOTIONS),
