@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from finelake.config.huggingface import Hyperparameters
 from finelake.config.section import PositiveInt, Section
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -35,8 +36,10 @@ class LocalService(Section):
 
     `folder` keeps its state, jobs and weights; it must lie on a disk that knows file locks. `models` gives, by the
     name that `model` uses, where weights are: a folder, a name on the hub, or an address in Unity Catalog.
-    `context` is the most tokens of an example, prompt and answer. `hyperparameters` are those of the training process
-    beside `training.epochs`, `batch_size`, `learning_rate_multiplier`, `beta` and `seed`. `serve` is the command of
+    `context` is the most tokens of an example, prompt and answer. `hyperparameters` are those of the training process;
+    `training.epochs`, `batch_size`, `beta` and `seed` count before them where they are given, and
+    `training.learning_rate_multiplier` multiplies their rate. There is a checkpoint every `checkpoint_steps`, by
+    default at the end of each epoch, and the last `keep_checkpoints` can be chosen from. `serve` is the command of
     the chat server: `transformers`, `vllm`, or one of your own in which `{port}` and `{model}` are replaced. The
     service ends by itself when nobody asked it anything for `idle_minutes` and no job runs. `device` (of
     `hardware_file`, by default conf/hardware.yml) and `devices` are what a plan reckons with; auto is this machine.
@@ -46,8 +49,11 @@ class LocalService(Section):
     models: dict[ModelName, str] = Field(min_length=1)
     context: PositiveInt = 2048
     tuning: Literal["lora", "qlora", "full"] = "lora"
-    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    hyperparameters: Hyperparameters = Hyperparameters()
+    checkpoint_steps: PositiveInt | None = None
+    keep_checkpoints: PositiveInt = 5
     processes: PositiveInt = 1
+    spread: Literal["node", "cluster"] = "node"
     serve: Literal["transformers", "vllm"] | tuple[str, ...] = "transformers"
     idle_minutes: Annotated[float, Field(ge=0)] = 30.0
     device: str = "auto"

@@ -21,6 +21,9 @@ from finelake.services.local import Running, ensure_service
 
 logger = logging.getLogger(__name__)
 
+OWN = {"tuning", "hyperparameters", "context", "checkpoint_steps", "keep_checkpoints", "processes", "spread"}
+"""What of the section a job is asked for."""
+
 _OPTIONS = {
     "file_seconds": 0.0,
     "queue_seconds": 0.0,
@@ -48,11 +51,7 @@ class HuggingFaceService(AzureOpenAIService):
 
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give the method, and what only models with weights have."""
-        own = {
-            "tuning": self._local.tuning,
-            "hyperparameters": self._local.hyperparameters,
-            "processes": self._local.processes,
-        }
+        own = self._local.model_dump(mode="json", include=OWN, exclude_defaults=True)
         return super().job_body(training) | {"trainingType": "globalStandard", "transformers": own}
 
 

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from finelake.emulator.jobs import JobRecord, JobService
-from finelake.emulator.registry import ModelRegistry
-from finelake.emulator.transformer.weights import WeightFinder
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from finelake.config.local_service import LocalService
+from finelake.emulator.errors import ApiError
+from finelake.emulator.jobspec import JobSpec
+from finelake.emulator.transformer.weights import Weights
 from finelake.emulator.wire import Json
+from finelake.huggingface.job import Job
 
 _METHODS = {"supervised": "sft", "dpo": "dpo"}
+_BESIDE = ("checkpoint_steps", "keep_checkpoints", "processes", "spread")
 
 
-def training_request(job: JobRecord, jobs: JobService, models: ModelRegistry) -> Json:
-    """Give `job.json`; a tuned model is trained further from its own weights. Raises ValueError when these are gone."""
-    known = models.find(job.plane, job.spec.model)
-    if known is None:
-        raise ValueError("the base model of the job is gone")
-    weights = WeightFinder(jobs=jobs, models=models).find(job.plane, known)
-    validation = jobs.validation_path(job.id)
-    asked = job.spec.transformers or {}
+def training_request(spec: JobSpec, *, weights: Weights, train: Path, validation: Path | None) -> Json:
+    """Give `job.json`; ApiError 400 that names what the training process would not take."""
+    try:
+        own = LocalService.model_validate({"models": {"any": ""}, **(spec.transformers or {})})
+        job = Job.model_validate(_asked(spec, own, weights, train, validation))
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
+        raise ApiError(400, "invalidPayload", f"transformers: {found}", param="transformers") from None
+    wanted = job.hyperparameters
+    if spec.learning_rate_multiplier is not None:
+        wanted = wanted.model_copy(update={"learning_rate": job.learning_rate * spec.learning_rate_multiplier})
+    asked: Json = job.model_copy(update={"hyperparameters": wanted}).model_dump(mode="json")
+    return asked
+
+
+def _asked(spec: JobSpec, own: LocalService, weights: Weights, train: Path, validation: Path | None) -> Json:
+    """Put together a job; what was left to the service is left to the section's own defaults."""
+    general = {"epochs": spec.epochs, "batch_size": spec.batch_size, "beta": spec.beta, "seed": spec.seed}
+    chosen = {name: value for name, value in general.items() if value is not None}
+    longest = min(own.context, own.hyperparameters.max_length)
     return {
-        "model": {"source": weights.source} | ({"adapter": weights.adapter} if weights.adapter else {}),
-        "data": {
-            "train": str(jobs.training_path(job.id)),
-            "validation": str(validation) if validation.exists() else None,
-        },
-        "method": _METHODS[job.spec.method],
-        "tuning": asked.get("tuning", "full"),
-        "hyperparameters": {**_chosen(job), **asked.get("hyperparameters", {})},
-        "processes": asked.get("processes", 1),
+        "model": {"source": weights.source, "adapter": weights.adapter},
+        "data": {"train": str(train), "validation": None if validation is None else str(validation)},
+        "method": _METHODS[spec.method],
+        "tuning": own.tuning,
+        "hyperparameters": own.hyperparameters.model_dump(mode="json") | chosen | {"max_length": longest},
+        **own.model_dump(mode="json", include=set(_BESIDE)),
     }
-
-
-def _chosen(job: JobRecord) -> Json:
-    """Give the hyperparameters that every service takes; what was left to the service is left to the process."""
-    spec = job.spec
-    values = {
-        "epochs": spec.epochs,
-        "batch_size": spec.batch_size,
-        "learning_rate_multiplier": spec.learning_rate_multiplier,
-        "beta": spec.beta,
-        "seed": spec.seed,
-    }
-    return {name: value for name, value in values.items() if value is not None}

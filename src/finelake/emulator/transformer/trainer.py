@@ -25,6 +25,8 @@ from finelake.emulator.state import Store
 from finelake.emulator.transformer.folder import TrainingFolder
 from finelake.emulator.transformer.process import HeldProcess
 from finelake.emulator.transformer.request import training_request
+from finelake.emulator.transformer.weights import WeightFinder
+from finelake.emulator.wire import Json
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +84,22 @@ class TransformersTrainer:
                 return
             job = self._begin(job)
             run = _Run(job, TrainingFolder(self._jobs.folder(job.id)), HeldProcess(self._locks / job.id))
-            run.folder.ask(training_request(job, self._jobs, self._models))
+            run.folder.ask(self._request(job))
             run.folder.begin_again()
             while self._goes_on(run):
                 self._stopping.wait(_TICK_SECONDS)
+
+    def _request(self, job: JobRecord) -> Json:
+        known = self._models.find(job.plane, job.spec.model)
+        if known is None:
+            raise ValueError("the base model of the job is gone")
+        validation = self._jobs.validation_path(job.id)
+        return training_request(
+            job.spec,
+            weights=WeightFinder(jobs=self._jobs, models=self._models).find(job.plane, known),
+            train=self._jobs.training_path(job.id),
+            validation=validation if validation.exists() else None,
+        )
 
     @contextmanager
     def _in_turn(self, job: JobRecord) -> Iterator[bool]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from finelake.config.settings import Settings
 from finelake.errors import ConfigError, InputError
-from finelake.training.epochs import auto_batch_size
 from finelake.training.machine.duration import seconds
 from finelake.training.machine.footprint import Footprint, Load, footprint
 from finelake.training.machine.hardware import Device, find_device, load_hardware
@@ -16,8 +15,6 @@ from finelake.training.machine.shape import Shape, read_shape
 OVERHEAD_BYTES = {False: 0.7e9, True: 1.5e9}
 """What the runtime takes without a model, on a processor (measured: torch, transformers and trl imported) and on a
 graphics card (its context, and room between allocations)."""
-
-DEFAULT_RANK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Machine:
         return seconds(self.shape, self.load, tokens=tokens, peak=self.device.peak, devices=self.device.count)
 
 
-def machine_of(settings: Settings, *, examples: int, longest: int) -> Machine:
+def machine_of(settings: Settings, *, longest: int) -> Machine:
     """Put together what a plan reckons with; `longest` is the longest example in tokens.
 
     Raises ConfigError for a model or device that is not named, InputError where its weights are not on this machine.
@@ -57,14 +54,13 @@ def machine_of(settings: Settings, *, examples: int, longest: int) -> Machine:
         )
     facts = load_hardware(Path(local.hardware_file) if local.hardware_file else None)
     device = find_device(local.device, count=local.devices, facts=facts)
-    given, training = local.hyperparameters, settings.training
-    batch = auto_batch_size(examples) if training.batch_size == "auto" else training.batch_size
+    wanted = local.hyperparameters
     load = Load(
         tuning=local.tuning,
-        batch=int(given.get("micro_batch", batch)),
-        sequence=min(local.context, longest),
-        half=device.half,
-        checkpointing=bool(given.get("gradient_checkpointing", device.half)),
-        rank=int(given.get("lora", {}).get("r", DEFAULT_RANK)),
+        batch=wanted.micro_batch,
+        sequence=min(local.context, wanted.max_length, longest),
+        half=device.half and wanted.dtype != "float32",
+        checkpointing=wanted.gradient_checkpointing,
+        rank=wanted.lora.r,
     )
     return Machine(read_shape(folder), device, load)

@@ -86,16 +86,16 @@ def gather(
         base_deployment=identity.base_deployment(settings),
         service=plane,
         resource=resource,
-        machine=_machine(settings, data, content["train"]) if settings.service.kind == "huggingface" else None,
+        machine=_machine(settings, content["train"]) if settings.service.kind == "huggingface" else None,
     )
 
 
-def _machine(settings: Settings, data: TrainingData, content: FileContent) -> Machine | Unread:
+def _machine(settings: Settings, content: FileContent) -> Machine | Unread:
     """Look at model and device; examples whose tokens cannot be counted are taken to be as long as allowed."""
     local = settings.service.huggingface
     longest = content.tokens.longest if content.tokens is not None else local.context if local is not None else 0
     try:
-        return machine_of(settings, examples=data.train.examples, longest=longest)
+        return machine_of(settings, longest=longest)
     except InputError as error:
         return Unread(str(error))
 

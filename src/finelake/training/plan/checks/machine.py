@@ -81,8 +81,8 @@ def training_time(known: Known) -> Iterator[Finding]:
 def _less(machine: Machine) -> str:
     smaller = "" if machine.load.tuning == "qlora" else " tune with adapters (service.huggingface.tuning lora, qlora),"
     return (
-        f"Lower training.batch_size or service.huggingface.context,{smaller} set hyperparameters "
-        "gradient_checkpointing: true, or take a device with more memory."
+        f"Lower hyperparameters.micro_batch or max_length (service.huggingface),{smaller} set "
+        "gradient_checkpointing: true there, or take a device with more memory."
     )
 
 
