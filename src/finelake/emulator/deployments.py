@@ -171,7 +171,8 @@ class DeploymentService:
             known = known if version == known.base.version and asked["name"] == known.base.alias else None
         else:
             version = asked.get("version") or "1"
-        if known is None or asked.get("format") != "OpenAI":
+        real = known is not None and known.base.source is not None
+        if known is None or asked.get("format") != ("HuggingFace" if real else "OpenAI"):
             raise ApiError(
                 400,
                 "DeploymentModelNotSupported",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.http.training.file_journal import FileJournal
 
-from finelake.config.models import load_catalogue
+from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.services.connect import connect
 from finelake.training import identity
@@ -45,7 +45,7 @@ def drive_without_spark(
     uploads: UploadPlan | None = None,
 ) -> TrainingOutcome:
     """Train and deploy with journals under a folder; `moment` is called before and after each entry is on disk."""
-    catalogue, clock = load_catalogue(None), clock or Clock()
+    catalogue, clock = catalogue_of(settings), clock or Clock()
     model = catalogue.find(settings.model)
     data = read_training_data(Path(settings.output.folder))
 

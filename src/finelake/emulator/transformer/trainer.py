@@ -17,6 +17,7 @@ from pathlib import Path
 
 from finelake.emulator.chatfile import count_examples
 from finelake.emulator.clock import Clock
+from finelake.emulator.errors import ApiError
 from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.ledger import JobLedger
 from finelake.emulator.narration import start_events
@@ -84,7 +85,11 @@ class TransformersTrainer:
                 return
             job = self._begin(job)
             run = _Run(job, TrainingFolder(self._jobs.folder(job.id)), HeldProcess(self._locks / job.id))
-            run.folder.ask(self._request(job))
+            try:
+                run.folder.ask(self._request(job))
+            except ApiError as error:
+                self._fail(run, error.code, error.message)
+                return
             run.folder.begin_again()
             while self._goes_on(run):
                 self._stopping.wait(_TICK_SECONDS)
