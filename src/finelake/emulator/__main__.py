@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         options = EmulatorOptions(**{field.name: getattr(given, field.name) for field in fields(EmulatorOptions)})
         serve(host=given.host, port=given.port, state_folder=given.state, api_key=given.api_key, options=options)

@@ -172,7 +172,7 @@ class DeploymentService:
         else:
             version = asked.get("version") or "1"
         real = known is not None and known.base.source is not None
-        if known is None or asked.get("format") != ("HuggingFace" if real else "OpenAI"):
+        if known is None or asked.get("format") != ("Hugging Face" if real else "OpenAI"):
             raise ApiError(
                 400,
                 "DeploymentModelNotSupported",

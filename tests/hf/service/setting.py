@@ -1,24 +1,90 @@
-"""What the tests of the service with real models share: published files, settings, a driver without Spark."""
+"""What the tests of the service with real models share: published files, settings, and what a driver was told."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from support.chats_to_learn import chats
 from tests.http.training.setting import publish_lines
 
 from finelake.config.settings import Settings
+from finelake.services.local import find_service, stop_service
+from finelake.tables.names import EXAMPLES, table_ref
+from finelake.training.progress import JobReport, Progress
+from support.chats_to_learn import chats
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 MODEL = "tiny-llama"
 
 
-def publish_chats(folder: Path, *, train: int = 48, validation: int = 12, test: int = 12) -> None:
-    """Write published files of the chats that these tests learn."""
+class Seen(Progress):
+    """Keeps what it is told, and does things once each when the job has come to their steps."""
+
+    def __init__(self, *acts: tuple[int, Callable[[], None]]) -> None:
+        self.reports: list[JobReport] = []
+        self.finished_steps: list[str] = []
+        self._acts = list(acts)
+
+    def finished(self, step: str, detail: str) -> None:
+        assert detail
+        self.finished_steps.append(step)
+
+    def job_changed(self, report: JobReport) -> None:
+        self.reports.append(report)
+        while self._acts and (report.step or 0) >= self._acts[0][0]:
+            _, act = self._acts.pop(0)
+            act()
+
+
+@contextmanager
+def ended(folder: Path) -> Iterator[None]:
+    """End the service of a folder after a block."""
+    try:
+        yield
+    finally:
+        running = find_service(folder / "hf" / "service")
+        if running is not None:
+            stop_service(running.pid)
+
+
+def publish_chats(folder: Path, *, train: int = 48, validation: int = 12, test: int = 12) -> dict[str, list[str]]:
+    """Write published files of the chats that these tests learn; give the lines by split."""
     lines = [json.dumps(chat, ensure_ascii=False) for chat in chats(train + validation + test)]
-    parts = {"train": lines[:train], "validation": lines[train : train + validation]}
-    publish_lines(folder, {**parts, "test": lines[train + validation :]}, model=MODEL)
+    parts = {
+        "train": lines[:train],
+        "validation": lines[train : train + validation],
+        "test": lines[train + validation :],
+    }
+    publish_lines(folder, parts, model=MODEL)
+    return parts
+
+
+def write_examples(spark: SparkSession, settings: Settings, lines: dict[str, list[str]]) -> None:
+    """Write the examples table that an evaluation reads the test split from: each example is a group."""
+    from finelake.tables.schemas.curation import Examples
+    from finelake.tables.writing import overwrite
+
+    rows = [
+        {
+            "conversation_id": f"{split}-{at}",
+            "group_key": f"user-{split}-{at}",
+            "window": 0,
+            "windows": 1,
+            "split": split,
+            "sort_key": f"{at * 7919 % 1000:04d}",
+            "line": line,
+        }
+        for split, of_split in lines.items()
+        for at, line in enumerate(of_split)
+    ]
+    schema = Examples.to_structtype()
+    frame = spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema=schema)
+    overwrite(frame, table_ref(settings.tables, EXAMPLES), run_id="run-1")
 
 
 def local_settings(folder: Path, model: Path, **sections: dict[str, Any]) -> Settings:
@@ -28,8 +94,8 @@ def local_settings(folder: Path, model: Path, **sections: dict[str, Any]) -> Set
         "models": {MODEL: str(model)},
         "context": 512,
         "tuning": "full",
-        "hyperparameters": {"learning_rate": 0.003, "micro_batch": 4, "warmup": 0.0},
-        "checkpoint_steps": 4,
+        "hyperparameters": {"learning_rate": 0.008, "micro_batch": 8, "warmup": 0.0},
+        "checkpoint_steps": 6,
         "idle_minutes": 5,
         "device": "cpu",
     } | sections.pop("huggingface", {})
@@ -38,9 +104,9 @@ def local_settings(folder: Path, model: Path, **sections: dict[str, Any]) -> Set
         "tables": {"location": str(folder / "tables")},
         "output": {"folder": str(folder / "published")},
         "service": {"kind": "huggingface", "huggingface": local},
-        "training": {"poll_seconds": 0.2, "epochs": 3, "batch_size": 4},
+        "training": {"poll_seconds": 0.2, "epochs": 3, "batch_size": 8},
         "deployment": {"sku": "Standard", "checkpoint": "best", "ready_timeout_seconds": 120},
-        "evaluation": {"smoke_prompts": ["Where is my lamp?"], "max_tokens": 24},
+        "evaluation": {"smoke_prompts": ["Where is my lamp?"], "max_tokens": 24, "max_examples": 36},
     }
     for name, changes in sections.items():
         values[name] = values.get(name, {}) | changes

@@ -37,7 +37,7 @@ class TransformerChat:
         self._merge_folder = merge_folder
 
     def complete(self, plane: Plane, model: KnownModel, body: Json) -> Json:
-        """Return a chat.completion object; ApiError 400 for a wrong request, 503 while the server starts."""
+        """Return a chat.completion object; ApiError 400 for a wrong request, 429 while the server starts."""
         request = parse_chat(body)
         place = merged(self._weights.find(plane, model), folder=self._merge_folder)
         passed = {name: body[name] for name in _PASSED_ON if body.get(name) is not None}

@@ -38,16 +38,20 @@ _TICK_SECONDS = 0.1
 
 @dataclass(slots=True)
 class _Server:
-    """A server process, its address, and when it was asked last (steady clock, seconds)."""
+    """A server process, its address, when it was asked last (steady clock, seconds), and whether it ever answered."""
 
     folder: Path
     process: HeldProcess
     address: str
     asked_at: float
+    answers: bool = False
 
 
 class ChatServers:
-    """Start servers by their command and pass requests on; safe for threads."""
+    """Start servers by their command and pass requests on; safe for threads.
+
+    While a server starts, requests get 429: that is waited out by everybody who asks.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +59,7 @@ class ChatServers:
         self._lock = threading.Lock()
 
     def ask(self, command: Sequence[str], model: str, body: Json) -> Json:
-        """Pass a chat request on and give the answer; ApiError with 503 while the server starts."""
+        """Pass a chat request on and give the answer; ApiError 429 while the server starts, 500 when it fails."""
         server = self._ready(command, model)
         try:
             answer = httpx.post(
@@ -88,13 +92,14 @@ class ChatServers:
         with self._lock:
             server = self._running(command, model)
         deadline = time.monotonic() + _READY_SECONDS
-        while not _is_healthy(server.address):
+        while not (server.answers or _is_healthy(server.address)):
             if not server.process.is_running():
                 how = server.process.how_it_ended
                 raise _broken(f"The model's server {how} before it answered; its log: {server.folder}")
             if time.monotonic() > deadline:
-                raise ApiError(503, "503", "The model's server is starting.", headers={"Retry-After": "5"})
+                raise ApiError(429, "429", "The model's server is starting.", headers={"Retry-After": "5"})
             time.sleep(_TICK_SECONDS)
+        server.answers = True
         return server
 
     def _running(self, command: Sequence[str], model: str) -> _Server:
@@ -104,6 +109,7 @@ class ChatServers:
         server = self._servers.get(key) or self._opened(key)
         if not server.process.is_running():
             self._make_room(key)
+            server.answers = False
             server.address = f"http://127.0.0.1:{_free_port()}"
             _start(server, command, model)
         server.asked_at = time.monotonic()

@@ -19,7 +19,7 @@ _COMMAND = (sys.executable, "-m", "finelake.emulator.transformer.merge")
 
 
 def merged(weights: Weights, *, folder: Path) -> str:
-    """Give what a server loads; ApiError 503 while an adapter is being merged, 500 when that has failed."""
+    """Give what a server loads; ApiError 429 while an adapter is being merged, 500 when that has failed."""
     if weights.adapter is None:
         return weights.source
     key = hashlib.sha256(f"{weights.source}\n{weights.adapter}".encode()).hexdigest()[:16]
@@ -30,7 +30,7 @@ def merged(weights: Weights, *, folder: Path) -> str:
     command = [*_COMMAND, weights.source, weights.adapter, str(place)]
     process.start(command, log=folder / key / "merge.log", environment=os.environ)
     if not process.wait(_MERGE_SECONDS):
-        raise ApiError(503, "503", "The adapter is being merged.", headers={"Retry-After": "5"})
+        raise ApiError(429, "429", "The adapter is being merged.", headers={"Retry-After": "5"})
     if not place.exists():
         raise ApiError(500, "internalFailure", f"The adapter could not be merged; the log: {folder / key}")
     return str(place)

@@ -1,0 +1,43 @@
+"""A training run of a tiny model that nothing has broken: tests look at it, and those of kills repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.hf.service.setting import ended, local_settings, publish_chats, write_examples
+
+from finelake.config.settings import Settings
+from finelake.training.outcome import TrainingOutcome
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+COUNTS = {"train": 48, "validation": 8, "test": 36}
+STEPS = 36
+CHOSEN: dict[str, Any] = {"training": {"epochs": 6, "batch_size": 8}}
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A run that has ended, and where its job worked."""
+
+    settings: Settings
+    outcome: TrainingOutcome
+    job_folder: Path
+
+
+@pytest.fixture(scope="session")
+def road(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Road]:
+    """All weights trained for some epochs and deployed; the service is ended after the tests."""
+    from finelake.training.driver import train
+
+    folder = tmp_path_factory.mktemp("road")
+    settings = local_settings(folder, tiny_model, **CHOSEN)
+    write_examples(spark, settings, publish_chats(folder / "published", **COUNTS))
+    with ended(folder):
+        outcome = train(spark, settings)
+        yield Road(settings, outcome, folder / "hf" / "service" / "jobs" / outcome.job_id)

@@ -1,0 +1,99 @@
+"""A run whose driver, service and training process are killed ends as one that nothing has broken, with one job."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.hf.service.conftest import CHOSEN, COUNTS, STEPS, Road
+from tests.hf.service.setting import Seen, ended, local_settings, publish_chats
+from tests.http.training.sparkless import drive_without_spark
+
+from finelake.config.settings import Settings
+from finelake.emulator.transformer.process import HeldProcess
+from finelake.services.connect import connect
+from finelake.services.local import find_service
+from finelake.training.progress import JobReport
+
+pytestmark = [pytest.mark.http, pytest.mark.spark]
+
+
+class Accidents(Seen):
+    """Kills the training process, later the service, pauses the job and resumes it, and interrupts the driver."""
+
+    def __init__(self, settings: Settings, state: Path) -> None:
+        super().__init__((6, self.kill_training), (12, self.kill_service), (18, self.pause), (24, self.interrupt))
+        self.settings, self.state = settings, state
+        self.done: list[str] = []
+
+    def job_changed(self, report: JobReport) -> None:
+        if report.state == "paused" and self.done[-1] == "pause":
+            self.done.append("resume")
+            with connect(self.settings.service) as service:
+                service.client.fine_tuning.jobs.resume(self.job())
+        super().job_changed(report)
+
+    def job(self) -> str:
+        """Give the id of the only job."""
+        (folder,) = (self.state / "jobs").iterdir()
+        return folder.name
+
+    def kill_training(self) -> None:
+        """End the training process outright."""
+        pid = HeldProcess(self.state / "processes" / self.job()).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.done.append("training")
+
+    def kill_service(self) -> None:
+        """End the service outright; the training process goes on."""
+        running = find_service(self.state)
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        assert HeldProcess(self.state / "processes" / self.job()).is_running()
+        self.done.append("service")
+
+    def pause(self) -> None:
+        """Pause the job as a user would."""
+        with connect(self.settings.service) as service:
+            service.client.fine_tuning.jobs.pause(self.job())
+        self.done.append("pause")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.done.append("driver")
+        raise KeyboardInterrupt
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """Read how a training process ended."""
+    found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_kills_pause_and_resume_leave_one_job_and_the_same_weights(
+    road: Road, tmp_path: Path, tiny_model: Path
+) -> None:
+    publish_chats(tmp_path / "published", **COUNTS)
+    settings, state = local_settings(tmp_path, tiny_model, **CHOSEN), tmp_path / "hf" / "service"
+    accidents = Accidents(settings, state)
+    with ended(tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            drive_without_spark(settings, tmp_path / "journals", progress=accidents)
+        outcome = drive_without_spark(settings, tmp_path / "journals")
+        with connect(settings.service) as service:
+            jobs, files = list(service.jobs()), list(service.files())
+            table = service.client.files.content(jobs[0].result_files[0]).text.splitlines()
+    assert accidents.done == ["training", "service", "pause", "resume", "driver"]
+    assert [job.id for job in jobs] == [outcome.job_id]
+    assert len([file for file in files if file.purpose == "fine-tune"]) == 2
+    assert [line.split(",")[0] for line in table[1:]] == [str(step) for step in range(1, STEPS + 1)]
+    lines = (state / "jobs" / outcome.job_id / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, STEPS + 1))
+    broken, unbroken = result_of(state / "jobs" / outcome.job_id), result_of(road.job_folder)
+    assert broken["resumed_at"] > 0 == unbroken["resumed_at"]
+    assert broken["sha256"] == unbroken["sha256"]
