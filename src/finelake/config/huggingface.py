@@ -48,7 +48,7 @@ class Hyperparameters(Section):
     `batch_size` examples make one step over all processes together, `micro_batch` of them at once on a device (without
     it, a process's whole part); the rest is accumulated. An example longer than `max_length` tokens loses untrained
     exchanges from its beginning where `too_long` is `cut`, and is left out with a reason where that does not do (or
-    `drop`); `refuse` fails the job. `shuffle_rows` examples are mixed at a time, in groups that are shuffled as a whole.
+    `drop`); `refuse` fails the job. `shuffle_rows` examples are mixed at a time, in groups shuffled as a whole.
     """
 
     epochs: PositiveFloat = 3.0

@@ -16,7 +16,7 @@ from finelake.training.outcome import TrainingOutcome
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-COUNTS = {"train": 48, "validation": 8, "test": 36}
+COUNTS = {"train": 48, "validation": 10, "test": 36}
 STEPS = 36
 CHOSEN: dict[str, Any] = {"training": {"epochs": 6, "batch_size": 8}}
 

@@ -25,16 +25,19 @@ def training_request(spec: JobSpec, *, weights: Weights, train: Path, validation
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
         raise ApiError(400, "invalidPayload", f"transformers: {found}", param="transformers") from None
-    wanted = job.hyperparameters
-    if spec.learning_rate_multiplier is not None:
-        wanted = wanted.model_copy(update={"learning_rate": job.learning_rate * spec.learning_rate_multiplier})
-    asked: Json = job.model_copy(update={"hyperparameters": wanted}).model_dump(mode="json")
+    asked: Json = job.model_dump(mode="json")
     return asked
 
 
 def _asked(spec: JobSpec, own: LocalService, weights: Weights, train: Path, validation: Path | None) -> Json:
     """Put together a job; what was left to the service is left to the section's own defaults."""
-    general = {"epochs": spec.epochs, "batch_size": spec.batch_size, "beta": spec.beta, "seed": spec.seed}
+    general = {
+        "epochs": spec.epochs,
+        "batch_size": spec.batch_size,
+        "learning_rate_multiplier": spec.learning_rate_multiplier,
+        "beta": spec.beta,
+        "seed": spec.seed,
+    }
     chosen = {name: value for name, value in general.items() if value is not None}
     longest = min(own.context, own.hyperparameters.max_length)
     return {

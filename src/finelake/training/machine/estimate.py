@@ -54,10 +54,11 @@ def machine_of(settings: Settings, *, longest: int) -> Machine:
         )
     facts = load_hardware(Path(local.hardware_file) if local.hardware_file else None)
     device = find_device(local.device, count=local.devices, facts=facts)
-    wanted = local.hyperparameters
+    wanted, together = local.hyperparameters, settings.training.batch_size
+    share = (wanted.batch_size if together == "auto" else together) // local.processes
     load = Load(
         tuning=local.tuning,
-        batch=wanted.micro_batch,
+        batch=wanted.micro_batch or max(1, share),
         sequence=min(local.context, wanted.max_length, longest),
         half=device.half and wanted.dtype != "float32",
         checkpointing=wanted.gradient_checkpointing,
