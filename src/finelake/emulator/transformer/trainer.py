@@ -163,7 +163,7 @@ class TransformersTrainer:
             run.deaths += 1
             last = self._jobs.get(run.job.plane, run.job.id).last_step
             how = run.process.how_it_ended
-            if run.deaths > MOST_DEATHS:
+            if run.deaths >= MOST_DEATHS:
                 self._fail(run, "trainingProcessDied", f"The training process {how} after step {last}. Its log: {log}")
                 return False
             logger.warning("job %s: the training process %s after step %d; starting it again", run.job.id, how, last)
