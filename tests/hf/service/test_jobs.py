@@ -1,4 +1,4 @@
-"""Jobs of real models at the service: adapters that are served and trained on, failures, and a job that is cancelled."""
+"""Jobs of real models at the service: adapters that are served and trained on, failures, and a cancelled job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from openai.types.fine_tuning import FineTuningJob
-from support.chats_to_learn import chats
 from tests.hf.service.setting import MODEL, ended, local_settings, publish_chats
 
 from finelake.config.settings import Settings
@@ -18,6 +17,7 @@ from finelake.emulator.transformer.process import HeldProcess
 from finelake.services.base import FineTuningService
 from finelake.services.connect import connect
 from finelake.services.deployed import ModelAddress, Target
+from support.chats_to_learn import chats
 
 pytestmark = pytest.mark.http
 
