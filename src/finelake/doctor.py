@@ -23,6 +23,7 @@ from finelake.spark_options import INSTALL_LINE, minor
 
 OLDEST_PYTHON = (3, 11)
 SPARK_RANGE = ((4, 0), (4, 2))
+_TRAINING_PACKAGES = ("fastapi", "uvicorn", "torch", "transformers", "trl", "peft")
 LEAST_FREE_BYTES = 2 * 10**9  # the demo leaves about 0.2 GB, and Spark spills beside it
 
 
@@ -122,6 +123,19 @@ def check_secret(setting: str, reference: SecretRef | None, environment: Mapping
     return Check(setting, True, f"found in {place_of(reference)}")
 
 
+def check_access(service: Service, environment: Mapping[str, str] = os.environ) -> list[Check]:
+    """Check the secrets of a service, or the packages that train on this machine."""
+    if service.kind != "huggingface":
+        return [
+            check_secret("service.api_key", service.api_key, environment),
+            check_secret("service.resource_manager_token", service.resource_manager_token, environment),
+        ]
+    absent = [name for name in _TRAINING_PACKAGES if _version(name) is None]
+    if absent:
+        return [Check("Training", False, f"{', '.join(absent)} not installed", "pip install 'finelake[emulator,hf]'.")]
+    return [Check("Training", True, ", ".join(f"{name} {_version(name)}" for name in _TRAINING_PACKAGES))]
+
+
 def check_endpoint(service: Service) -> Check:
     """Ask the configured service for one page of its files, over HTTP."""
     place = service.endpoint or service.kind
@@ -151,8 +165,7 @@ def run_checks(settings: Settings, *, encoding: str, environment: Mapping[str, s
         check_tables(settings.tables.location),
         check_folder("Output", settings.output.folder),
         check_space(settings.output.folder),
-        check_secret("service.api_key", service.api_key, environment),
-        check_secret("service.resource_manager_token", service.resource_manager_token, environment),
+        *check_access(service, environment),
         check_endpoint(service),
     ]
 

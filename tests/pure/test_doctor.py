@@ -157,3 +157,17 @@ def test_a_platform_brings_its_own_java_and_spark() -> None:
     names = [each.name for each in doctor.check_machine(SessionSettings(), {"DATABRICKS_RUNTIME_VERSION": "17.3"})]
     assert names == ["Python"]
     assert "Java" in [each.name for each in doctor.check_machine(SessionSettings(mode="local"), os.environ)]
+
+
+def test_a_service_on_this_machine_needs_packages_in_place_of_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Service.model_validate({"kind": "huggingface", "huggingface": {"models": {"small": "/models/small"}}})
+    versions = {"fastapi": "1", "uvicorn": "1", "torch": "2", "transformers": "5", "trl": "1", "peft": None}
+    monkeypatch.setattr(doctor, "_version", versions.get)
+    (found,) = doctor.check_access(own, {})
+    assert not found.ok
+    assert found.detail == "peft not installed"
+    assert "finelake[emulator,hf]" in found.remedy
+    versions["peft"] = "0.2"
+    (found,) = doctor.check_access(own, {})
+    assert found.ok
+    assert {one.name for one in doctor.check_access(Service(), {})} >= {"service.api_key"}
