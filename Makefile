@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS ?= local,emulator,report,databricks,mlflow,topics,dev
+EXTRAS ?= local,emulator,report,databricks,mlflow,topics,docs,dev
 PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3.12 python3.11 python3.13 python
 	then echo "$$candidate"; exit 0; fi; done; \
 	echo "finelake needs Python 3.11 to 3.13 on the PATH; name one with make PYTHON=/path/to/python3.12 ..." >&2; exit 1
 
-.PHONY: help venv java demo test test-pure test-spark test-http lint format pins clean
+.PHONY: help venv java demo test test-pure test-spark test-http test-cluster matrix docs lint format pins clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,15 @@ test-spark: java ## Run the Spark tests in both modes
 test-http: java ## Run the tests against the local service as a real process
 	$(PYTEST) tests/http
 
+test-cluster: java ## Run the curation on a standalone cluster from the wheel, with a worker killed
+	$(PYTEST) tests/cluster
+
+matrix: java ## Run the core tests on Spark 4.0, 4.1 and 4.2 (about 3 GB; MATRIX='--lines 4.2 --tests all' for more)
+	$(BIN)/python scripts/run_matrix.py $(MATRIX)
+
+docs: $(STAMP) ## Build the pages of docs/ with their generated references into site/
+	$(BIN)/mkdocs build --strict
+
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,5 +69,5 @@ pins: $(STAMP) ## Prove that installing finelake changes no package that a Datab
 	$(BIN)/python scripts/check_runtime_pins.py
 
 clean: ## Remove the environment, caches and the demo's files
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .finelake spark-warehouse
+	rm -rf $(VENV) .matrix site build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .finelake spark-warehouse
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -56,6 +56,7 @@ EXTRAS = {
     # transformers 5 and TRL 1; a runtime for machine learning brings PyTorch, whose version is left to it.
     "hf": ["accelerate>=1.12", "datasets>=4", "peft>=0.18", "torch>=2.6", "transformers>=5.5,<6", "trl>=1.10,<2"],
     "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5"],
     "dev": [
         "hypothesis>=6.100",
         "mypy>=1.13",
@@ -99,7 +100,7 @@ setup(
     package_dir={"": "src", "finelake.jobs": "jobs", "finelake.conf": "conf"},
     package_data={
         "finelake": ["py.typed", "*.properties", "**/*.css", "**/*.html", "**/*.toml"],
-        "finelake.conf": ["*.yml", "*.json"],
+        "finelake.conf": ["*.yml", "*.json", "sql/*.sql"],
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,

@@ -1,4 +1,4 @@
-"""Get a Spark session: what the platform gives, a tuned local one, or a Spark Connect one."""
+"""Get a Spark session: what the platform gives, a tuned local one, one on a cluster, or a Spark Connect one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from finelake.config.settings import SessionSettings
 from finelake.errors import EnvironmentProblem
 from finelake.java import find_java, remedy
-from finelake.spark_options import INSTALL_LINE, local_options
+from finelake.spark_options import INSTALL_LINE, cluster_options, local_options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,10 +28,11 @@ _NOT_FOUND = re.compile(r"^\s*:: (\S+#\S+;\S+): not found", re.MULTILINE)
 CONNECT_PORT = 15002  # Spark Connect's default
 LISTENER_TIMEOUT_SECONDS = 10.0
 _PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
+_SUBMITTED_VARIABLE = "PYSPARK_GATEWAY_PORT"  # set by spark-submit for the Python program that it starts
 
 
 def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
-    """Return a session as `settings.mode` asks; `auto` takes an active or platform session, else a local one.
+    """Return a session as `settings.mode` asks; `auto` takes an active, platform or submitted one, else a local one.
 
     Raises EnvironmentProblem where pyspark, Java or Delta's jars are missing, a Connect server cannot be
     reached, or `existing` finds no session.
@@ -51,8 +52,10 @@ def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
         )
     if active is not None and mode in ("existing", "auto"):
         return active
-    if mode == "auto" and on_platform(os.environ):
+    if mode == "auto" and (on_platform(os.environ) or submitted(os.environ)):
         return SparkSession.builder.appName(app_name).getOrCreate()
+    if mode == "cluster":
+        return _start_on_cluster(settings, app_name=app_name)
     if mode == "connect":
         return _connect_session(settings, app_name=app_name)
     return _start_local(settings, app_name=app_name, extra={})
@@ -69,6 +72,11 @@ def _keep_rows_out_of_logs() -> None:
 def on_platform(environment: Mapping[str, str]) -> bool:
     """Tell whether a Databricks cluster or serverless environment runs this process."""
     return any(environment.get(name) for name in _PLATFORM_VARIABLES)
+
+
+def submitted(environment: Mapping[str, str]) -> bool:
+    """Tell whether spark-submit started this process, and with it decided on master, memory and jars."""
+    return bool(environment.get(_SUBMITTED_VARIABLE))
 
 
 def core_count(settings: SessionSettings) -> int:
@@ -148,13 +156,31 @@ def _require_listener(remote: str) -> None:
 
 
 def _start_local(settings: SessionSettings, *, app_name: str, extra: Mapping[str, str]) -> SparkSession:
+    _find_java()
+    for name, value in (
+        ("SPARK_LOCAL_IP", "127.0.0.1"),
+        ("PYSPARK_PYTHON", sys.executable),
+        ("PYSPARK_DRIVER_PYTHON", sys.executable),
+    ):
+        os.environ.setdefault(name, value)
+    cores = core_count(settings)
+    options = local_options(settings, cores=cores) | settings.options | dict(extra)
+    return _start(f"local[{cores}]", app_name=app_name, options=options)
+
+
+def _start_on_cluster(settings: SessionSettings, *, app_name: str) -> SparkSession:
+    """Start the driver here; executors take PYSPARK_PYTHON, or python3, from their own machine."""
+    _find_java()
+    options = cluster_options(settings, cores=core_count(settings)) | settings.options
+    return _start(str(settings.remote), app_name=app_name, options=options)
+
+
+def _start(master: str, *, app_name: str, options: Mapping[str, str]) -> SparkSession:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    _prepare_environment()
-    cores = core_count(settings)
-    builder = SparkSession.builder.master(f"local[{cores}]").appName(app_name)
-    for key, value in (local_options(settings, cores=cores) | dict(extra)).items():
+    builder = SparkSession.builder.master(master).appName(app_name)
+    for key, value in options.items():
         builder = builder.config(key, value)
     with _captured_stderr() as log:
         try:
@@ -163,14 +189,11 @@ def _start_local(settings: SessionSettings, *, app_name: str, extra: Mapping[str
             raise EnvironmentProblem(_explain(log)) from error
 
 
-def _prepare_environment() -> None:
+def _find_java() -> None:
     java = find_java()
     if java is None:
         raise EnvironmentProblem(remedy())
     os.environ["JAVA_HOME"] = str(java.home)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
 
 
 def free_port() -> int:

@@ -113,29 +113,36 @@ def jvm_options(*, cores: int) -> str:
     return " ".join(options)
 
 
+def cluster_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
+    """Return the options that every session of finelake's own has: Delta, UTC and ANSI, whatever the cluster's are."""
+    options = {
+        "spark.driver.memory": settings.memory,
+        "spark.driver.extraJavaOptions": jvm_options(cores=cores),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        # A curation has some hundred plans, most of them Delta's own: of 100 kept ones each run would compile all anew.
+        "spark.sql.codegen.cache.maxEntries": "2000",
+    }
+    if settings.shuffle_partitions:
+        options["spark.sql.shuffle.partitions"] = str(settings.shuffle_partitions)
+    if settings.warehouse:
+        options["spark.sql.warehouse.dir"] = settings.warehouse
+    return options | delta_options()
+
+
 def local_options(settings: SessionSettings, *, cores: int) -> dict[str, str]:
     """Return the options of a local session; the small ones are for tables of up to some millions of rows.
 
     Delta's and Spark's own defaults are made for clusters: 200 shuffle partitions and 50 snapshot partitions
     make a short local run wait for empty tasks.
     """
-    partitions = settings.shuffle_partitions or cores * 2
-    options = {
-        "spark.driver.memory": settings.memory,
-        "spark.driver.extraJavaOptions": jvm_options(cores=cores),
+    return cluster_options(settings, cores=cores) | {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
         "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions or cores * 2),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),
         "spark.databricks.delta.snapshotPartitions": "2",
-        # A curation has some hundred plans, most of them Delta's own: of 100 kept ones each run would compile all anew.
-        "spark.sql.codegen.cache.maxEntries": "2000",
     }
-    if settings.warehouse:
-        options["spark.sql.warehouse.dir"] = settings.warehouse
-    return options | delta_options()

@@ -59,7 +59,7 @@ SNIPPETS = {
     "caching": "frame.persist()",
     "shared_state": "context.broadcast(words)",
     "global_view": "frame.createGlobalTempView(name)",
-    "fixed_view": "frame.createOrReplaceTempView('turns')",
+    "temp_view": "frame.createOrReplaceTempView(f'turns_{run_id}')",
     "fixed_path": "spark.read.json('dbfs:/raw')",
     "session_option": "spark.conf.set('spark.sql.adaptive.enabled', 'false')",
     "whole_to_pandas": "frame.toPandas()",
@@ -67,6 +67,12 @@ SNIPPETS = {
     "delta_python": "from delta.tables import DeltaTable",
     "new_udf": "F.arrow_udf('long')",
     "endless_stream": "writer.trigger(processingTime='1 second')",
+    "observation": "frame.observe('counts', F.count('*'))",
+    "unanalysed_try": "try:\n    kept = frame.filter('a > 1')\nexcept AnalysisException:\n    kept = frame",
+    "captured_global": (
+        "WORDS = []\ndef make():\n    def run(batches):\n        yield from (each for each in batches if WORDS)\n"
+        "    return frame.mapInArrow(run, 'a string')"
+    ),
 }
 HARMLESS = '''
 """Docstrings may name spark.sparkContext and dbfs:/ paths."""
@@ -74,7 +80,12 @@ from functools import cache
 from pyspark.sql import functions as F
 joined = left.join(F.broadcast(right), "key")
 spark.conf.set("spark.sql.session.timeZone", "UTC")
-frame.createOrReplaceTempView(f"turns_{run_id}")
+try:
+    found = frame.filter("a > 1").schema
+except AnalysisException:
+    found = None
+stream = frame.writeStream.trigger(availableNow=True).toTable("copy")
+LIMIT = 3
 values = F.collect_list("a")
 client.fine_tuning.jobs.checkpoints.list(job)
 '''

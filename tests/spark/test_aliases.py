@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from finelake.tables.aliases import AliasEntry, DeltaAliases
 from finelake.tables.names import TableRef
+from support.queries import ask
 
 pytestmark = pytest.mark.spark
 
@@ -46,3 +47,6 @@ def test_a_change_is_one_row_and_of_two_holders_one_writes_it(spark: SparkSessio
     assert DeltaAliases(spark, table, project="other").read() == []
     versions = spark.sql(f"DESCRIBE HISTORY delta.`{table.reference}`").count()
     assert versions == 3
+    now = {row["alias"]: row for row in ask(spark, "aliases", aliases=table.reference)}
+    assert (now["production"]["deployment"], now["production"]["last_action"]) == ("older", "rollback")
+    assert (now["production"]["changes"], now["production"]["rollbacks"], now["canary"]["changes"]) == (2, 1, 1)

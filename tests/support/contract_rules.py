@@ -9,6 +9,9 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
+
+from support.udf_globals import captured_globals
 
 SETTABLE = {
     "spark.sql.shuffle.partitions",
@@ -19,12 +22,20 @@ SETTABLE = {
     "spark.databricks.execution.timeout",
 }
 JVM_ATTRIBUTES = {"rdd", "sparkContext", "_sc", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_jc"}
+CONTEXTS = {"SparkContext", "RDD", "SQLContext", "HiveContext"}
 CACHING = {"cache", "persist", "unpersist", "checkpoint", "localCheckpoint", "cacheTable"}
 SHARED_STATE = {"accumulator", "addPyFile", "addFile"}
 GLOBAL_VIEWS = {"createGlobalTempView", "createOrReplaceGlobalTempView"}
 TEMP_VIEWS = {"createTempView", "createOrReplaceTempView"}
 FUNCTION_MODULES = {"F", "functions"}
-CLOUD_PATH = re.compile(r"\A/?dbfs:?/|\bglobal_temp\.|\b(UN)?CACHE TABLE\b", re.IGNORECASE)
+OBSERVING = {"observe", "Observation"}
+STREAM_SINKS = {"start", "toTable"}
+ANALYSED = {"schema", "columns", "dtypes", "count", "collect", "first", "toArrow", "save", "saveAsTable", "isEmpty"}
+ANALYSED |= {"append_once", "overwrite"}  # the package's own writers
+ANALYSIS_ERRORS = {"AnalysisException", "ParseException"}
+CLOUD_PATH = re.compile(
+    r"\A/?dbfs:?/|\A/mnt/|\bglobal_temp\.|\b(UN)?CACHE TABLE\b|\bCREATE\b.*\bTEMP(ORARY)? VIEW\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -51,7 +62,7 @@ def jvm_access(node: ast.AST) -> bool:
     """SparkContext, RDDs and py4j handles."""
     if isinstance(node, ast.Attribute):
         return node.attr in JVM_ATTRIBUTES
-    return isinstance(node, ast.Name) and node.id in {"SparkContext", "RDD"}
+    return isinstance(node, ast.Name) and node.id in CONTEXTS
 
 
 def caching(node: ast.AST) -> bool:
@@ -73,22 +84,22 @@ def global_view(node: ast.AST) -> bool:
     return _called(node) in GLOBAL_VIEWS
 
 
-def fixed_view(node: ast.AST) -> bool:
-    """Temporary views with a fixed name, which Connect resolves only when a query runs."""
-    return isinstance(node, ast.Call) and _called(node) in TEMP_VIEWS and _first_text(node) is not None
+def temp_view(node: ast.AST) -> bool:
+    """Temporary views: Connect resolves their names only when a query runs, so that one used twice changes both."""
+    return _called(node) in TEMP_VIEWS
 
 
 def fixed_path(node: ast.AST) -> bool:
-    """DBFS paths, the global_temp schema, CACHE TABLE."""
+    """DBFS paths and mounts, the global_temp schema, CACHE TABLE, temporary views in SQL."""
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(CLOUD_PATH.search(node.value))
 
 
 def session_option(node: ast.AST) -> bool:
-    """`spark.conf.set` with a key that serverless refuses, or one that cannot be read here; SQL SET as well."""
+    """`spark.conf.set` or `unset` of a key that serverless refuses or that cannot be read here; SQL SET as well."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     owner = node.func.value
-    if node.func.attr == "set" and isinstance(owner, ast.Attribute) and owner.attr == "conf":
+    if node.func.attr in ("set", "unset") and isinstance(owner, ast.Attribute) and owner.attr == "conf":
         return _first_text(node) not in SETTABLE
     return node.func.attr == "sql" and (_first_text(node) or "").lstrip().upper().startswith("SET ")
 
@@ -118,7 +129,11 @@ def new_udf(node: ast.AST) -> bool:
 
 
 def endless_stream(node: ast.AST) -> bool:
-    """Stream triggers other than availableNow."""
+    """Stream triggers other than availableNow, and streams that are started without one."""
+    if isinstance(node, ast.Call) and _called(node) in STREAM_SINKS:
+        chain = {each.attr for each in ast.walk(node.func) if isinstance(each, ast.Attribute)}
+        if "writeStream" in chain and "trigger" not in chain:
+            return True
     return (
         isinstance(node, ast.Call)
         and _called(node) == "trigger"
@@ -126,12 +141,39 @@ def endless_stream(node: ast.AST) -> bool:
     )
 
 
+def observation(node: ast.AST) -> bool:
+    """Metrics beside a query, which older runtimes' standard access mode lacks; the written table is counted."""
+    if isinstance(node, ast.ImportFrom):
+        return any(alias.name in OBSERVING for alias in node.names)
+    return _called(node) in OBSERVING
+
+
+def unanalysed_try(node: ast.AST) -> bool:
+    """A handler of analysis errors around code that only builds a frame: Connect analyses when something is asked."""
+    if not isinstance(node, ast.Try):
+        return False
+    caught = {name.id for handler in node.handlers if handler.type for name in ast.walk(handler.type) if _is_name(name)}
+    inside = [each for part in node.body for each in ast.walk(part)]
+    asked = {each.attr for each in inside if isinstance(each, ast.Attribute)}
+    asked |= {each.id for each in inside if isinstance(each, ast.Name)}
+    return bool(caught & ANALYSIS_ERRORS) and not asked & ANALYSED
+
+
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
+
+
+def captured_global(node: ast.AST) -> bool:
+    """A user-defined function that reads a module's list, dictionary or rebound name: Connect pickles it late."""
+    return isinstance(node, ast.Module) and bool(captured_globals(node))
+
+
 RULES: tuple[Callable[[ast.AST], bool], ...] = (
     jvm_access,
     caching,
     shared_state,
     global_view,
-    fixed_view,
+    temp_view,
     fixed_path,
     session_option,
     whole_to_pandas,
@@ -139,6 +181,9 @@ RULES: tuple[Callable[[ast.AST], bool], ...] = (
     delta_python,
     new_udf,
     endless_stream,
+    observation,
+    unanalysed_try,
+    captured_global,
 )
 
 

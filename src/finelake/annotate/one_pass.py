@@ -57,7 +57,7 @@ TOOLS_UNREADABLE = register(
 
 # A slice ends at this many conversations or characters, whichever comes first.
 SLICE_ROWS = 2_000
-SLICE_CHARACTERS = 16_000_000
+SLICE_CHARACTERS = 8_000_000
 _KEPT_DEFINITIONS = 1_024
 
 RESULT_TYPE = (
@@ -68,7 +68,7 @@ RESULT_TYPE = (
     "last_tokens bigint, last_replies int, system_key string, dedup_key string, compared string"
 )
 
-_COLUMNS = [part.split(" ")[0] for part in RESULT_TYPE.split(", ")]
+_COLUMNS = tuple(part.split(" ")[0] for part in RESULT_TYPE.split(", "))
 _OF_WINDOWS, _OF_CONVERSATIONS = _COLUMNS[:5], _COLUMNS[7:]
 _DESCRIBED = (
     "conversation_id",
@@ -288,12 +288,12 @@ def annotation_udf(plan: PassPlan) -> Callable[..., Column]:
     def run(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
         worker = Worker.start(plan)
         for batch in batches:
-            parts = []
+            # Each slice goes out by itself: a batch of 10,000 long conversations and its results are gigabytes.
             for start, end in slices([len(text or "") for text in batch[0]]):
                 texts, tools, aside, origins = (column.iloc[start:end].tolist() for column in batch)
                 with _no_cycle_search():
-                    parts.append(to_frame(worker.annotate(texts, tools, aside, origins), side=plan.side))
-            yield pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+                    found = to_frame(worker.annotate(texts, tools, aside, origins), side=plan.side)
+                yield found
 
     # Spark reads the hints to choose the iterator form, and strings (postponed annotations) are not resolved for it.
     run.__annotations__ = {

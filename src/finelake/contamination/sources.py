@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -88,9 +90,16 @@ def _read_file(spark: SparkSession, table: EvaluationTable) -> DataFrame:
     fields = [T.StructField(name, T.StringType()) for name in dict.fromkeys(texts)]
     if table.messages is not None:
         fields.append(T.StructField(table.messages, T.ArrayType(_MESSAGE)))
-    lines = spark.read.option("lineSep", "\n").text(str(Path(table.file or "").absolute()))
+    lines = spark.createDataFrame(_lines(Path(table.file or "")))
     parsed = F.from_json(F.ltrim("value", F.lit("\ufeff")), T.StructType(fields))
     return lines.select(parsed.alias("parsed")).where(F.col("parsed").isNotNull()).select("parsed.*")
+
+
+def _lines(path: Path) -> pa.Table:
+    """Read a file of the driver's, which no worker of a cluster may see: column value (string), one row a line."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        texts = [line.removesuffix(b"\n").decode("utf-8", "replace") for line in stream]
+    return pa.table({"value": pa.array(texts, pa.string())})
 
 
 def _messages(frame: DataFrame, table: EvaluationTable) -> Column:

@@ -28,7 +28,7 @@ _MEASURED = (
     "conversation_id string, turn int, role string, text string, values map<string,double>, found array<string>, "
     "signature string"
 )
-_COLUMNS = [part.split(" ")[0] for part in _MEASURED.split(", ")]
+_COLUMNS = tuple(part.split(" ")[0] for part in _MEASURED.split(", "))
 
 
 @dataclass(frozen=True, slots=True)
