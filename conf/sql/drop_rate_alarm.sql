@@ -1,5 +1,6 @@
 -- Curations whose share of rows that were not kept stands out from the trailing mean of the runs before it.
--- Parameters: runs (table), trailing (how many runs before, at least 3 are needed), deviations, margin (share).
+-- Parameters: runs (table), trailing (how many runs before), deviations (number), margin (share of rows).
+-- At least three runs must have come before.
 -- A row is an alarm where `alarm` is true: above mean + deviations x standard deviation, and above mean + margin.
 WITH rates AS (
   SELECT

@@ -1,12 +1,10 @@
--- What each rule did, one row a curation and reason code. Parameter: runs (table).
+-- What each rule did, one row a curation and reason code: conversations, or raw rows that belong to none.
+-- Parameter: runs (table).
 WITH ruled AS (
   SELECT
     recorded_at,
     get_json_object(payload, '$.run_id') AS run_id,
-    from_json(
-      get_json_object(payload, '$.rules'),
-      'map<string, struct<action: string, conversations: bigint, rows: bigint>>'
-    ) AS rules
+    from_json(get_json_object(payload, '$.rules'), 'map<string, struct<action: string, count: bigint>>') AS rules
   FROM IDENTIFIER(:runs)
   WHERE step = 'curation' AND entry = 'result'
 )
@@ -16,8 +14,7 @@ SELECT
   run_id,
   reason,
   rule.action AS action,
-  rule.conversations AS conversations,
-  rule.rows AS rows
+  rule.count AS conversations
 FROM ruled
 LATERAL VIEW explode(rules) AS reason, rule
 ORDER BY recorded_at, reason

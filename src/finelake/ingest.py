@@ -161,8 +161,10 @@ def _listed(spark: SparkSession, files: str) -> str:
 
 
 def _readable(spark: SparkSession, place: str, file_format: FileFormat) -> DataFrame:
+    # Spark's server may have been started in another folder than this process.
+    whole = place if "://" in place else str(Path(place).absolute())
     try:
-        frame = _read(spark, place, file_format)
+        frame = _read(spark, whole, file_format)
         _ = frame.schema  # Connect looks at the files no earlier
     except Exception as error:
         condition = condition_of(error)

@@ -105,7 +105,7 @@ def test_reasons_are_those_of_the_ledger(spark: SparkSession, demo: Demo, runs: 
         for row in counted.groupBy("reason").agg(F.countDistinct("conversation_id").alias("n")).collect()
     }
     found = {row["reason"]: row["conversations"] for row in own if row["reason"] in expected}
-    assert found
+    assert len(found) == len(expected) > 10
     assert found == {reason: expected[reason] for reason in found}
 
 

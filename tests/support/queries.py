@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ QUERIES = Path(__file__).resolve().parents[2] / "conf" / "sql"
 
 
 def ask(spark: SparkSession, name: str, **values: Any) -> list[Row]:
-    """Run one of the queries with its parameters, tables by reference."""
-    given = {key: TableRef(value).sql if isinstance(value, str) else value for key, value in values.items()}
-    return spark.sql((QUERIES / f"{name}.sql").read_text(encoding="utf-8"), args=given).collect()
+    """Run a query; a parameter that is a folder becomes a name in the catalog while it runs, as names it takes."""
+    folders = {key: TableRef(value) for key, value in values.items() if isinstance(value, str)}
+    tables = {key: f"{key}_{uuid.uuid4().hex}" for key in folders}
+    for key, table in tables.items():
+        spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{folders[key].reference}'")
+    try:
+        query = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+        return spark.sql(query, args=values | tables).collect()
+    finally:
+        for table in tables.values():
+            spark.sql(f"DROP TABLE {table}")

@@ -21,6 +21,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from finelake.annotate.cutting import Cut, cut_long, is_long, replies
 from finelake.annotate.plan import PassPlan
 from finelake.annotate.row_checks import check_rows, load_schemas
+from finelake.batches import slices
 from finelake.chat import ASSISTANT, SYSTEM, USER, decode_json, encode_json
 from finelake.conversations.examples import (
     REPLY_NOT_LAST,
@@ -55,9 +56,6 @@ TOOLS_UNREADABLE = register(
     )
 )
 
-# A slice ends at this many conversations or characters, whichever comes first.
-SLICE_ROWS = 2_000
-SLICE_CHARACTERS = 8_000_000
 _KEPT_DEFINITIONS = 1_024
 
 RESULT_TYPE = (
@@ -313,18 +311,6 @@ def _no_cycle_search() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Cut a batch into (start, end) runs that stay below the slice bounds; a single long text is a slice of its own."""
-    start, characters = 0, 0
-    for position, length in enumerate(lengths):
-        if position > start and (position - start >= SLICE_ROWS or characters + length > SLICE_CHARACTERS):
-            yield start, position
-            start, characters = position, 0
-        characters += length
-    if start < len(lengths):
-        yield start, len(lengths)
 
 
 def to_frame(annotations: Sequence[Annotation], *, side: Side) -> pd.DataFrame:

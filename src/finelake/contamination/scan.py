@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from finelake.batches import sliced
 from finelake.contamination.bloom import Bits, Bloom, bloom_of, merge, segments_of
 from finelake.contamination.grams import Grams, GramSize, at_most, distinct, grams_of
 from finelake.relate.tokens import Counts, Hashes, mix
@@ -26,7 +27,6 @@ TRAINING_SCHEMA = "hash bigint, conversation_id string, window int, message int,
 _SEGMENT_SCHEMA = "segment int, bits binary"
 
 _SIDES = {"user": "prompt", "assistant": "answer"}
-_ROWS = 2_000
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -48,7 +48,7 @@ def evaluation_grams(evaluation: DataFrame, *, wanted: Bloom, size: GramSize, li
     """
 
     def run(batches: Batches) -> Batches:
-        for batch in _sliced(batches):
+        for batch in sliced(batches, "messages"):
             found, chosen = _read(batch, size)
             chosen = chosen.take(wanted.may_hold(chosen.hashes))
             rows, kinds = found.rows[chosen.owners], _kinds(batch, found)[chosen.owners]
@@ -68,7 +68,7 @@ def evaluation_grams(evaluation: DataFrame, *, wanted: Bloom, size: GramSize, li
 
 def filter_of_texts(texts: DataFrame, *, size: GramSize) -> Bloom:
     """Put the n-grams of texts (column messages) into a filter; see `_filter`."""
-    return _filter(texts.select("messages"), lambda batch: _read(batch, size)[1].hashes)
+    return _filter(texts.select("messages"), lambda batch: _read(batch, size)[1].hashes, "messages")
 
 
 def filter_of_places(places: DataFrame) -> Bloom:
@@ -82,7 +82,7 @@ def training_places(training: DataFrame, *, bloom: Bloom, size: GramSize, limit:
     """List where examples (columns conversation_id, window, messages) may hold evaluation n-grams, TRAINING_SCHEMA."""
 
     def run(batches: Batches) -> Batches:
-        for batch in _sliced(batches):
+        for batch in sliced(batches, "messages"):
             found, chosen = _read(batch, size)
             chosen = chosen.take(bloom.may_hold(chosen.hashes))
             names = pc.dictionary_encode(batch.column("conversation_id")).indices.to_numpy(zero_copy_only=False)
@@ -103,12 +103,12 @@ def training_places(training: DataFrame, *, bloom: Bloom, size: GramSize, limit:
     return training.select("conversation_id", "window", "messages").mapInArrow(run, TRAINING_SCHEMA)
 
 
-def _filter(rows: DataFrame, hashes_of: Callable[[pa.RecordBatch], Hashes]) -> Bloom:
-    """Put hashes into a filter; brings at most 16 MiB to the driver, in 64 KiB rows."""
+def _filter(rows: DataFrame, hashes_of: Callable[[pa.RecordBatch], Hashes], *texts: str) -> Bloom:
+    """Put hashes into a filter; brings at most 16 MiB to the driver, in 64 KiB rows. Names the columns of `texts`."""
 
     def collect(batches: Batches) -> Batches:
         held: dict[int, Bits] = {}
-        for batch in _sliced(batches):
+        for batch in sliced(batches, *texts):
             for number, bits in segments_of(hashes_of(batch)).items():
                 merge(held, number, bits)
         yield _segments(held)
@@ -135,13 +135,6 @@ def _read(batch: pa.RecordBatch, size: GramSize) -> tuple[_Texts, Grams]:
     sides = pc.if_else(pc.equal(roles.filter(wanted), "user"), _SIDES["user"], _SIDES["assistant"])
     found = _Texts(contents.filter(wanted), rows[mask], (np.arange(len(rows)) - first)[mask], sides)
     return found, grams_of(found.texts, size=size)
-
-
-def _sliced(batches: Batches) -> Batches:
-    """Bound the working memory, whatever the size of Spark's batches."""
-    for batch in batches:
-        for start in range(0, batch.num_rows, _ROWS):
-            yield batch.slice(start, _ROWS)
 
 
 def _kinds(batch: pa.RecordBatch, found: _Texts) -> Hashes:

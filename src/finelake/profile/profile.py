@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
+from finelake.batches import slices
 from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.conversations.assemble import assemble
@@ -65,8 +66,8 @@ def profile(
     raw = read_table(spark, source, version=version)
     check_source(raw, settings.source)
     table = table_ref(settings.tables, names.PROFILE)
-    measured = _measured(raw, settings, conversations)
-    written = overwrite(checked(measured, names.PROFILE), table, run_id=f"profile of {source} at version {version}")
+    sample = measured(raw, settings, conversations)
+    written = overwrite(checked(sample, names.PROFILE), table, run_id=f"profile of {source} at version {version}")
     rows = checked(read_table(spark, table, version=written), names.PROFILE)
     found = distributions(rows, tail=tail)
     if not found:
@@ -86,7 +87,8 @@ def profile(
     )
 
 
-def _measured(raw: DataFrame, settings: Settings, conversations: int) -> DataFrame:
+def measured(raw: DataFrame, settings: Settings, conversations: int) -> DataFrame:
+    """Measure the sample's messages and conversations: columns `_MEASURED`, a row each."""
     mapped = map_rows(raw, settings.source, settings.origins)
     ids = mapped.select("conversation_id").where(F.col("conversation_id").isNotNull()).distinct()
     chosen = ids.orderBy(F.xxhash64("conversation_id"), "conversation_id").limit(conversations)
@@ -106,11 +108,13 @@ def _measuring(plan: PassPlan) -> Callable[[Iterable[pd.DataFrame]], Iterable[pd
     def run(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         measurer = Measurer(plan)
         for batch in batches:
-            rows = [
-                (conversation_id, item.turn, item.role, item.text, item.values, item.found, item.signature)
-                for conversation_id, content in zip(batch["conversation_id"], batch["content"], strict=True)
-                for item in measurer.measure(content)
-            ]
-            yield pd.DataFrame(rows, columns=_COLUMNS).astype({"turn": "Int32"})
+            for start, end in slices([len(content) for content in batch["content"]]):
+                part = batch.iloc[start:end]
+                rows = [
+                    (conversation_id, item.turn, item.role, item.text, item.values, item.found, item.signature)
+                    for conversation_id, content in zip(part["conversation_id"], part["content"], strict=True)
+                    for item in measurer.measure(content)
+                ]
+                yield pd.DataFrame(rows, columns=_COLUMNS).astype({"turn": "Int32"})
 
     return run

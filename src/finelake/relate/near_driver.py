@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from finelake.batches import sliced
 from finelake.errors import FinelakeError
 from finelake.relate.bands import Banding
 from finelake.relate.candidates import Buckets, Positions, distinct, pair_matrix
@@ -87,7 +88,7 @@ def _members(found: Candidates, documents: DataFrame) -> pa.Table:
 
 
 def _shingled(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-    for batch in batches:
+    for batch in sliced(batches, "compared"):
         sets = distinct_shingles(shingle(batch.column("compared")))
         kept = [batch.column(name) for name in ("label", "group", "since")]
         yield pa.RecordBatch.from_arrays(

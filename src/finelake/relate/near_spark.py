@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from finelake.batches import sliced
 from finelake.relate.bands import Banding
 from finelake.relate.candidates import PAIR_SCHEMA, SMALL_BUCKET, Buckets, pair_sorted
 from finelake.relate.signatures import Size, keys_of, size_of_run
@@ -76,7 +77,7 @@ def _exploder(count: int) -> Callable[[Batches], Batches]:
 
 
 def _measure(batches: Batches) -> Batches:
-    for batch in batches:
+    for batch in sliced(batches, "first_text", "second_text"):
         texts = [batch.column(f"{end}_text").cast(pa.string()) for end in ("first", "second")]
         columns = [*(batch.column(name) for name in _DESCRIBED), pa.array(jaccard_of_texts(*texts))]
         yield pa.RecordBatch.from_arrays(columns, [*_DESCRIBED, "similarity"])

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from finelake.batches import sliced
 from finelake.config.settings import Duplicates
 from finelake.relate.bands import Banding, choose_banding
 from finelake.relate.minhash import band_keys, signatures
@@ -105,7 +106,7 @@ def _numbers(column: pa.Array) -> npt.NDArray[np.int64]:
 
 def _signer(banding: Banding) -> Callable[[Batches], Batches]:
     def run(batches: Batches) -> Batches:
-        for batch in batches:
+        for batch in sliced(batches, "compared"):
             yield _sign(batch, banding)
 
     return run

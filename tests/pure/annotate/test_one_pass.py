@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from finelake.annotate.one_pass import SLICE_CHARACTERS, SLICE_ROWS, Worker, slices, to_frame
+from finelake.annotate.one_pass import Worker, to_frame
 from finelake.annotate.plan import PassPlan, plan_pass
 from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
@@ -134,20 +133,6 @@ def test_a_failed_check_is_a_decision_with_value_and_threshold() -> None:
     (made,) = long.repaired.decisions
     assert (made.step, made.action, made.reason, made.threshold) == ("checks", "quarantine", "example_too_long", "30")
     assert int(made.value or 0) > 30
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [
-        ([], []),
-        ([5], [(0, 1)]),
-        ([1] * (SLICE_ROWS + 1), [(0, SLICE_ROWS), (SLICE_ROWS, SLICE_ROWS + 1)]),
-        ([SLICE_CHARACTERS * 3, 1, 1], [(0, 1), (1, 3)]),
-        ([1, SLICE_CHARACTERS, 1], [(0, 1), (1, 2), (2, 3)]),
-    ],
-)
-def test_batches_are_cut_by_rows_and_characters(lengths: list[int], expected: Iterable[tuple[int, int]]) -> None:
-    assert list(slices(lengths)) == expected
 
 
 def test_a_model_without_a_limit_asks_for_one() -> None:
