@@ -21,7 +21,7 @@ from finelake.audit import Evidence, Finding, audit_frame, audit_splits, require
 from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.contamination.find import find_contamination
-from finelake.contamination.sources import identity_of
+from finelake.contamination.sources import check_evaluation, identity_of
 from finelake.contamination.spans import contaminated
 from finelake.conversations.assemble import assemble, loose_rows
 from finelake.conversations.mapping import check_source, map_rows
@@ -29,7 +29,15 @@ from finelake.conversations.tools import infer_tools
 from finelake.curation.identity import fingerprints_of, run_id_of, short_hash
 from finelake.curation.run import CurationObserver, CurationRun
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
-from finelake.diversity import find_mix, find_semantic, find_topics, find_vectors, vectors_version, with_topics
+from finelake.diversity import (
+    check_vectors,
+    find_mix,
+    find_semantic,
+    find_topics,
+    find_vectors,
+    vectors_version,
+    with_topics,
+)
 from finelake.errors import InputError
 from finelake.lineage.record import curation_origin, record_curation
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
@@ -80,10 +88,12 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
     with run.step("read"):
         raw = read_table(spark, run.source, version=run.version)
         check_source(raw, settings.source)
+        check_origin_rules(settings.source, settings.origins)
+        check_evaluation(spark, settings.decontamination, identities=run.evaluation)
+        check_vectors(run)
         run.rows_in = rows_in = raw.count()
         if rows_in == 0:
             raise InputError(f"Table {run.source} is empty at version {run.version}. Load rows with `finelake ingest`.")
-        check_origin_rules(settings.source, settings.origins)
         mapped = map_rows(raw, settings.source, settings.origins)
         canned = canned_replies(mapped, rows=rows_in, layout=settings.source.layout, config=settings.replies.canned)
         plan = plan_pass(settings, run.catalogue, _tools(run, mapped), canned=canned)

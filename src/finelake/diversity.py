@@ -70,10 +70,7 @@ def find_vectors(lake: Lake, candidates: DataFrame) -> DataFrame | None:
     if not _need_vectors(settings):
         return None
     if config.model is None:
-        table = source_ref(config.table) if config.table else lake.source
-        version = vectors_version(lake.spark, settings) if config.table else lake.version
-        rows = read_table(lake.spark, table, version=version)
-        return vectors_in(rows, config=config, key=config.key or settings.source.columns.conversation_id)
+        return _given_vectors(lake)
     place = table_ref(settings.tables, names.EMBEDDINGS)
     stored = read_table(lake.spark, place) if table_exists(lake.spark, place) else None
 
@@ -83,6 +80,20 @@ def find_vectors(lake: Lake, candidates: DataFrame) -> DataFrame | None:
         return checked(read_table(lake.spark, place), names.EMBEDDINGS)
 
     return vectors_of_model(candidates, config=config, stored=stored, append=append)
+
+
+def check_vectors(lake: Lake) -> None:
+    """Check the user's column of vectors, which is long before it is needed; raises what `vectors_in` does."""
+    if _need_vectors(lake.settings) and lake.settings.embeddings.model is None:
+        _ = _given_vectors(lake).schema
+
+
+def _given_vectors(lake: Lake) -> DataFrame:
+    settings, config = lake.settings, lake.settings.embeddings
+    table = source_ref(config.table) if config.table else lake.source
+    version = vectors_version(lake.spark, settings) if config.table else lake.version
+    rows = read_table(lake.spark, table, version=version)
+    return vectors_in(rows, config=config, key=config.key or settings.source.columns.conversation_id)
 
 
 def find_semantic(

@@ -163,3 +163,16 @@ def test_a_row_schema_that_cannot_be_imported(spark: SparkSession, lake: Path) -
     settings = settings_for(lake, checks={"row_schemas": ["no_such_module:schema"]})
     with pytest.raises(ConfigError, match=r"checks\.row_schemas: no_such_module:schema cannot be imported"):
         curate(spark, settings)
+
+
+def test_evaluation_tables_and_vectors_are_checked_before_any_work(
+    spark: SparkSession, lake: Path, tmp_path: Path
+) -> None:
+    places = {"tables": {"location": str(tmp_path / "tables")}, "output": {"folder": str(tmp_path / "output")}}
+    golden = {"name": "golden", "table": str(lake / "raw"), "prompt": "question"}
+    with pytest.raises(ConfigError, match="there is no column 'question'"):
+        curate(spark, settings_for(lake, decontamination={"tables": [golden]}, **places))
+    vectors = {"embeddings": {"column": "text"}, "duplicates": {"semantic": {"enabled": True}}}
+    with pytest.raises(InputError, match="expected array<float>"):
+        curate(spark, settings_for(lake, **vectors, **places))
+    assert not (tmp_path / "tables").exists()

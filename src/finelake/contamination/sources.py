@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from finelake.config.settings import EvaluationTable
+from finelake.config.settings import Decontamination, EvaluationTable
 from finelake.errors import ConfigError, InputError
 from finelake.files import sha256_of
 from finelake.tables.names import source_ref
@@ -57,6 +57,15 @@ def evaluation_texts(spark: SparkSession, table: EvaluationTable, *, identity: s
     return messages.select(
         F.lit(table.name).alias("source"), row_id.alias("row_id"), F.col("_messages").alias("messages")
     )
+
+
+def check_evaluation(spark: SparkSession, config: Decontamination, *, identities: dict[str, str]) -> None:
+    """Check the columns of every evaluation table, which is long before their rows are needed.
+
+    Raises what `evaluation_texts` does, and Spark's own errors on Connect too, where a frame is analysed when asked.
+    """
+    for table in config.tables:
+        _ = evaluation_texts(spark, table, identity=identities[table.name]).schema
 
 
 def held_out_texts(placed: DataFrame) -> DataFrame:
