@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-
 from worker_memory import passes, peaks, raw_turns
 
 pytestmark = [
