@@ -34,7 +34,7 @@ demo: java ## Run the whole job on the shipped sample, with a local service
 	@$(BIN)/finelake demo
 
 test: java ## Run every test: all in classic mode, then the Spark tests in Connect mode
-	FINELAKE_TEST_SESSION=classic $(PYTEST) tests --ignore=tests/hf
+	FINELAKE_TEST_SESSION=classic $(PYTEST) tests --ignore=tests/hf --ignore=tests/cluster
 	FINELAKE_TEST_SESSION=connect $(PYTEST) tests/spark
 
 test-pure: $(STAMP) ## Run the tests that need neither Java nor Spark

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from finelake.tables.aliases import AliasEntry, DeltaAliases
 from finelake.tables.names import TableRef
+from support.pages import ROOT, blocks
 from support.queries import ask
 
 pytestmark = pytest.mark.spark
@@ -50,3 +51,5 @@ def test_a_change_is_one_row_and_of_two_holders_one_writes_it(spark: SparkSessio
     now = {row["alias"]: row for row in ask(spark, "aliases", aliases=table.reference)}
     assert (now["production"]["deployment"], now["production"]["last_action"]) == ("older", "rollback")
     assert (now["production"]["changes"], now["production"]["rollbacks"], now["canary"]["changes"]) == (2, 1, 1)
+    (shown,) = [block.text for block in blocks(ROOT / "docs" / "promotion.md") if block.language == "sql"]
+    assert spark.sql(shown.replace("FROM aliases", f"FROM {table.sql}")).collect() == [("older",)]
