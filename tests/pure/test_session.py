@@ -115,6 +115,25 @@ def test_databricks_is_recognised() -> None:
     assert not session.on_platform({})
 
 
+def test_what_spark_submit_started_is_recognised() -> None:
+    assert session.submitted({"PYSPARK_GATEWAY_PORT": "40001"})
+    assert not session.submitted({})
+
+
+@pytest.mark.parametrize("remote", [None, "local[2]", "sc://host:15002"])
+def test_a_cluster_must_be_named(remote: str | None) -> None:
+    with pytest.raises(ValueError, match="remote must name its manager"):
+        SessionSettings(mode="cluster", remote=remote)
+
+
+def test_a_cluster_gets_delta_and_utc_but_nothing_of_this_machine() -> None:
+    options = spark_options.cluster_options(SessionSettings(memory="3g"), cores=2)
+    assert options["spark.sql.session.timeZone"] == "UTC"
+    assert options["spark.sql.extensions"] == "io.delta.sql.DeltaSparkSessionExtension"
+    assert options["spark.driver.memory"] == "3g"
+    assert not {"spark.driver.host", "spark.sql.shuffle.partitions", "spark.sql.catalogImplementation"} & set(options)
+
+
 def test_cores_are_counted_where_none_are_set() -> None:
     assert session.core_count(SessionSettings(cores=3)) == 3
     assert 1 <= session.core_count(SessionSettings()) <= (os.cpu_count() or 1)
