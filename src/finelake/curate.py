@@ -170,8 +170,8 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
             _manifest(run, plan, balance, rules, files) | summaries | _proof(pins, findings) | curation_origin(run)
         )
         record_curation(spark, settings, manifest)
-        write_manifest(manifest, folder=Path(settings.output.folder))
-    return Curation(run.run_id, Path(settings.output.folder), balance, files, rules, run.written, run.seconds)
+        write_manifest(manifest, folder=settings.output.path)
+    return Curation(run.run_id, settings.output.path, balance, files, rules, run.written, run.seconds)
 
 
 def _near_duplicates(run: CurationRun, candidates: DataFrame, exact: DataFrame | None) -> Near:
@@ -235,7 +235,7 @@ def _proof(pins: Pins, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _already_published(run: CurationRun) -> Curation | None:
-    folder = Path(run.settings.output.folder)
+    folder = run.settings.output.path
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
         return None

@@ -9,11 +9,12 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from finelake.check import Check
 from finelake.config.settings import SecretRef, Service, SessionSettings, Settings, Tokens, is_path
+from finelake.databricks.doctor import workspace_checks
 from finelake.errors import FinelakeError
 from finelake.java import find_java, remedy
 from finelake.services.connect import connect
@@ -25,16 +26,6 @@ OLDEST_PYTHON = (3, 11)
 SPARK_RANGE = ((4, 0), (4, 2))
 _TRAINING_PACKAGES = ("fastapi", "uvicorn", "torch", "transformers", "trl", "peft")
 LEAST_FREE_BYTES = 2 * 10**9  # the demo leaves about 0.2 GB, and Spark spills beside it
-
-
-@dataclass(frozen=True)
-class Check:
-    """What one check found; `remedy` is empty where nothing is to be done."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Check:
@@ -163,9 +154,10 @@ def run_checks(settings: Settings, *, encoding: str, environment: Mapping[str, s
         *check_machine(settings.session, environment),
         check_tokens(encoding, settings.tokens),
         check_tables(settings.tables.location),
-        check_folder("Output", settings.output.folder),
-        check_space(settings.output.folder),
+        check_folder("Output", str(settings.output.path)),
+        check_space(str(settings.output.path)),
         *check_access(service, environment),
+        *workspace_checks(settings),
         check_endpoint(service),
     ]
 

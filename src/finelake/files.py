@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
+from finelake.config.source import VOLUMES
 from finelake.errors import OutputError
 
 
@@ -19,11 +22,15 @@ def sha256_of(path: Path) -> str:
 def write_whole(file: Path, text: str) -> None:
     """Write a UTF-8 text beside its place and rename it, so that the file is whole or absent; makes the folder.
 
-    Raises OutputError when that cannot be done.
+    Into a Volume it is written elsewhere and copied once: a Volume takes a file from its beginning to its end, and
+    shows it when it is closed. Raises OutputError when that cannot be done.
     """
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if in_volume(file):
+            _copy_into_volume(file, text)
+            return
         unfinished.write_text(text, encoding="utf-8", newline="\n")
         unfinished.replace(file)
     except OSError as error:
@@ -31,6 +38,18 @@ def write_whole(file: Path, text: str) -> None:
     finally:
         if unfinished.parent.is_dir():
             unfinished.unlink(missing_ok=True)
+
+
+def in_volume(file: Path) -> bool:
+    """Tell whether a file is in a Volume of Databricks."""
+    return file.is_relative_to(VOLUMES)
+
+
+def _copy_into_volume(file: Path, text: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="finelake-") as staging:
+        staged = Path(staging) / file.name
+        staged.write_text(text, encoding="utf-8", newline="\n")
+        shutil.copyfile(staged, file)
 
 
 def _remedy(number: int | None) -> str:

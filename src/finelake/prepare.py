@@ -77,7 +77,7 @@ def prepare(lines: Iterable[RawLine], *, settings: Settings, model: ModelInfo) -
     Raises ConfigError for supervised training, which `finelake curate` prepares, InputError when there are no lines,
     OutputError when the folder cannot be written.
     """
-    method, folder = settings.training.method, Path(settings.output.folder)
+    method, folder = settings.training.method, settings.output.path
     if method == "supervised":
         raise ConfigError("training.method is supervised: `finelake curate` makes its files. Set dpo or reinforcement.")
     encoding, overhead = model.counting()

@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame
 from finelake.chat import read_line
 from finelake.config.settings import Output
 from finelake.errors import InputError, OutputError
-from finelake.files import sha256_of
+from finelake.files import in_volume, sha256_of, write_whole
 from finelake.splits import SPLITS
 from finelake.tables.writing import explained
 
@@ -55,7 +55,7 @@ def publish(examples: DataFrame, *, config: Output) -> dict[str, PublishedFile]:
     Needs columns split, sort_key, conversation_id, window, line, tokens, trained_tokens. An earlier manifest is removed
     before the first file changes. Raises OutputError when the folder cannot be written or a file read back differs.
     """
-    folder = Path(config.folder)
+    folder = config.path
     with explained(folder), tempfile.TemporaryDirectory(prefix="finelake-publish-") as staging:
         tallies = _write(examples, Path(staging), byte_order_mark=config.byte_order_mark)
         published = {split: _read_back(Path(staging) / f"{split}.jsonl", tallies[split]) for split in SPLITS}
@@ -70,6 +70,9 @@ def publish(examples: DataFrame, *, config: Output) -> dict[str, PublishedFile]:
 def write_manifest(manifest: dict[str, Any], *, folder: Path) -> None:
     """Write the manifest in one step; from now on the folder is whole."""
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    if in_volume(folder):
+        write_whole(folder / MANIFEST, text)
+        return
     with explained(folder), _replacing(folder / MANIFEST) as stream:
         stream.write(text.encode())
 

@@ -19,6 +19,7 @@ from finelake.config.catalogue import catalogue_of
 from finelake.config.loading import load_settings
 from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
+from finelake.databricks.volumes import synchronised
 from finelake.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
         path = config or DEFAULT_CONFIG
         if config is None and not path.exists():
             raise ConfigError(f"No configuration: give --config FILE, or put {DEFAULT_CONFIG} into this folder.")
-        command(Context(load_settings(path, overrides=overrides), as_json=as_json), **arguments)
+        settings = load_settings(path, overrides=overrides)
+        with synchronised(settings.output):
+            command(Context(settings, as_json=as_json), **arguments)
 
     return wrapped
 

@@ -53,7 +53,7 @@ def run_demo(folder: Path, *, port: int, keep_service: bool) -> int:
 
 
 def _where_to_look(settings: Settings, folder: Path) -> Table:
-    output = Path(settings.output.folder)
+    output = settings.output.path
     table = Table(title="Where to look", title_justify="left", box=None, show_header=False, pad_edge=False)
     table.add_row(f"{output}/*.jsonl", "the published files: train, validation, test")
     table.add_row(f"{output / MANIFEST}", "what they are made of")

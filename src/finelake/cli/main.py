@@ -186,7 +186,7 @@ def report(context: Context, out: Path | None) -> None:
 
     manifest = published_manifest(context.settings)
     built = build_report(context.spark, context.settings, manifest=manifest)
-    files = write_report(built, out or Path(context.settings.output.folder))
+    files = write_report(built, out or context.settings.output.path)
     context.show(render.reported(files), {"report": render.as_json(files)})
 
 

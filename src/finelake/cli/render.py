@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from finelake.check import Check
     from finelake.curate import Curation
-    from finelake.doctor import Check
     from finelake.evaluation.results import Evaluation
     from finelake.ingest import Ingested
     from finelake.report.write import ReportFiles

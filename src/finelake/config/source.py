@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from finelake.config.section import Section
+from finelake.config.table_names import MOST_PARTS, name_parts
 
 Role = Literal["system", "user", "assistant", "tool"]
 
-_NAME_PART = r"[A-Za-z_][A-Za-z0-9_]*"
-_TABLE_NAME = re.compile(rf"\A{_NAME_PART}(\.{_NAME_PART}){{0,2}}\Z")
-_NAME_PREFIX = re.compile(rf"\A({_NAME_PART})?\Z")
+VOLUMES = "/Volumes/"
+"""Where Databricks mounts Volumes."""
+STAGING = Path(".finelake/volumes")
+"""Where the local copies of folders in Volumes are, outside Databricks."""
+
+_NAME_PREFIX = re.compile(r"\A([A-Za-z_][A-Za-z0-9_]*)?\Z")
 
 
 def is_path(reference: str) -> bool:
@@ -71,7 +77,7 @@ class Source(Section):
         for author, role in self.roles.items():
             if authors.setdefault(author.strip().lower(), role) != role:
                 raise ValueError(f"roles gives {author!r} two roles: letter case and outer spaces do not count")
-        if not is_path(self.table) and not _TABLE_NAME.match(self.table):
+        if not is_path(self.table) and name_parts(self.table) is None:
             raise ValueError("table must be a name of one to three parts (catalog.schema.table) or a folder")
         return self
 
@@ -84,7 +90,8 @@ class Tables(Section):
 
     @model_validator(mode="after")
     def _names_are_safe(self) -> Tables:
-        if not is_path(self.location) and not _TABLE_NAME.match(self.location):
+        parts = () if is_path(self.location) else name_parts(self.location)
+        if parts is None or len(parts) >= MOST_PARTS:
             raise ValueError("location must be a folder or catalog.schema")
         if not _NAME_PREFIX.match(self.prefix):
             raise ValueError("prefix may hold letters, digits and underscores")
@@ -92,7 +99,24 @@ class Tables(Section):
 
 
 class Output(Section):
-    """The folder (local or under /Volumes) for JSONL files, manifest and reports."""
+    """The folder (local or under /Volumes) for JSONL files, manifest and reports.
+
+    Outside Databricks, where no Volume is mounted, a folder under /Volumes is worked on in a local copy (below
+    .finelake/volumes) and sent there by databricks-sdk.
+    """
 
     folder: str = ".finelake/output"
     byte_order_mark: bool = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the folder is in a Volume that is not mounted on this machine."""
+        return self.folder.startswith(VOLUMES) and not Path(VOLUMES).is_dir()
+
+    @property
+    def path(self) -> Path:
+        """The folder on this machine: the one that is named, or the local copy of one in a Volume."""
+        if not self.is_elsewhere:
+            return Path(self.folder)
+        digest = hashlib.sha256(self.folder.rstrip("/").encode()).hexdigest()[:8]
+        return STAGING / f"{self.folder.strip('/').replace('/', '-')}-{digest}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finelake import __version__
-from finelake.errors import ConfigError, EnvironmentProblem
+from finelake.errors import ConfigError, EnvironmentProblem, FinelakeError, OutputError
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.errors.base import DatabricksError
 
 
 def workspace_client(*, needed_for: str) -> WorkspaceClient:
@@ -29,3 +30,25 @@ def workspace_client(*, needed_for: str) -> WorkspaceClient:
             f"{needed_for} needs a Databricks workspace, and nothing here signs in to one ({type(error).__name__}). "
             f"Run `databricks auth login`, or set DATABRICKS_HOST and DATABRICKS_TOKEN."
         ) from None
+
+
+def workspace_problem(error: DatabricksError, *, place: str, needs: str) -> FinelakeError:
+    """Explain what the workspace answered about a place; `needs` is the privilege that the request needs.
+
+    The answer's own message is left out: it may quote what was sent.
+    """
+    from databricks.sdk.errors import NotFound, PermissionDenied, Unauthenticated
+
+    kind = type(error).__name__
+    if isinstance(error, Unauthenticated):
+        return ConfigError(
+            f"The workspace does not accept the sign-in ({kind}) for {place}. Run `databricks auth login` again, or "
+            f"renew DATABRICKS_TOKEN."
+        )
+    if isinstance(error, PermissionDenied):
+        return OutputError(
+            f"The workspace refuses {place} ({kind}); it needs {needs}. `finelake doctor` prints the grant as SQL."
+        )
+    if isinstance(error, NotFound):
+        return OutputError(f"{place} is not there ({kind}). Deploy the bundle, or correct the name in the settings.")
+    return OutputError(f"The workspace did not do what was asked for {place} ({kind}). Run the same again.")

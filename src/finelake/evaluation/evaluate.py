@@ -66,7 +66,7 @@ def evaluate(
     models: dict[Role, str] = {"base": base, "tuned": tuned}
     asked = [ask_models(item, models=models, evaluation=config) for item in plan.items]
     table = AnswerTable(spark, table_ref(settings.tables, ANSWERS), run_id=run_id)
-    store = SpooledAnswers(table, Path(settings.output.folder) / f".answers-{run_id}")
+    store = SpooledAnswers(table, settings.output.path / f".answers-{run_id}")
     with holding(spark, settings, run_id=run_id, take_over=take_over) as log:
         gathered = _gather(
             asked, client=client, store=store, batches=QuestionBatches(log), settings=settings, observer=observer
@@ -75,7 +75,7 @@ def evaluate(
         scores_table = table_ref(settings.tables, SCORES)
         record_scores(spark, scores_table, scores, run_id=run_id, evaluation_id=evaluation.evaluation_id)
         record_evaluation(log, evaluation, settings)
-    folder = Path(settings.output.folder)
+    folder = settings.output.path
     write_reports(evaluation, folder)
     shown = config.page
     parts = parts_to_show(evaluation, gathered, scores, most=shown.answers, characters=shown.characters)

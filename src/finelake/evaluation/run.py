@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pyspark.sql import SparkSession
 
 from finelake.config.catalogue import catalogue_of
@@ -32,7 +30,7 @@ def evaluate_run(
     and what `evaluate` raises.
     """
     catalogue = catalogue_of(settings)
-    folder = Path(settings.output.folder)
+    folder = settings.output.path
     data = read_training_data(folder)
     run = identity.run_id(data, settings=settings, model=catalogue.find(settings.model))
     log = RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run)

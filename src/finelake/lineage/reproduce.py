@@ -102,7 +102,7 @@ def reproduce(
     place = folder or Path(tempfile.mkdtemp(prefix="finelake-reproduce-"))
     scratch = Scratch(place, tables or str(place / "tables"))
     try:
-        check_scratch(scratch, manifest, published=Path(settings.output.folder))
+        check_scratch(scratch, manifest, published=settings.output.path)
         again = scratch_settings(manifest, scratch)
         _check_inputs(spark, manifest, again)
         rebuilt = _rebuild(spark, manifest, again, observer)

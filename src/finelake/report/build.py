@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from pyspark.sql import Column, DataFrame, Row, SparkSession
@@ -33,7 +32,7 @@ _FATES: Mapping[str, document.Effect] = {"merged": "merge", "trimmed": "trim", "
 
 def published_manifest(settings: Settings) -> dict[str, Any]:
     """Read the manifest of the last curation. Raises InputError when nothing was curated yet."""
-    folder = Path(settings.output.folder)
+    folder = settings.output.path
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError(

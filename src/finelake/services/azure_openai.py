@@ -114,7 +114,7 @@ def _sign_in(service: Service, token: Token | None) -> _SignIn:
         reference = service.api_key
         key = resolve(reference, setting="service.api_key")
         return _SignIn(key, None, place_of(reference), lambda: resolve(reference, setting="service.api_key"))
-    source = RenewableToken(api=service.api)
+    source = RenewableToken(api=service.api, entra=service.entra)
     return _SignIn(None, source, "Entra ID", source.renew)
 
 

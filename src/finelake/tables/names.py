@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from finelake.config.settings import Tables, is_path
+from finelake.config.table_names import MOST_PARTS, name_parts, quoted_name
 
 ANNOTATED = "annotated"
 EXAMPLES = "examples"
@@ -38,9 +39,13 @@ SOURCE_FILE = "_source_file"
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A Delta table: a folder (`is_path`) or a validated name of one to three parts."""
+    """A Delta table: a folder (`is_path`) or a validated name of one to three parts.
+
+    `name` is the constant of this module for one of finelake's own tables, whose layout it then has.
+    """
 
     reference: str
+    name: str = field(default="", compare=False)
 
     @property
     def is_path(self) -> bool:
@@ -51,7 +56,12 @@ class TableRef:
         """The reference as it stands in SQL, quoted."""
         if self.is_path:
             return f"delta.`{self.reference}`"
-        return ".".join(f"`{part}`" for part in self.reference.split("."))
+        return quoted_name(self.reference)
+
+    @property
+    def in_unity_catalog(self) -> bool:
+        """Whether the name has three parts, as Unity Catalog's have."""
+        return not self.is_path and len(name_parts(self.reference) or ()) == MOST_PARTS
 
     def __str__(self) -> str:
         return self.reference
@@ -66,8 +76,8 @@ def table_ref(tables: Tables, name: str) -> TableRef:
     """Refer to one of finelake's tables, by a constant of this module."""
     table = f"{tables.prefix}{name}"
     if is_path(tables.location):
-        return TableRef(f"{_absolute(tables.location).rstrip('/')}/{table}")
-    return TableRef(f"{tables.location}.{table}")
+        return TableRef(f"{_absolute(tables.location).rstrip('/')}/{table}", name)
+    return TableRef(f"{tables.location}.{table}", name)
 
 
 def _absolute(folder: str) -> str:

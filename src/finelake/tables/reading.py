@@ -22,7 +22,7 @@ def read_table(spark: SparkSession, table: TableRef, *, version: int | None = No
     if version is not None:
         reader = reader.option("versionAsOf", version)
     try:
-        frame = reader.load(table.reference) if table.is_path else reader.table(table.reference)
+        frame = reader.load(table.reference) if table.is_path else reader.table(table.sql)
         _ = frame.schema  # Connect analyses lazily: a missing table must be said here, not at the first action
     except AnalysisException as error:
         raise _missing(table, version, error) from None

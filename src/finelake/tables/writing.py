@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
-from pyspark.sql import DataFrame
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from finelake.errors import FinelakeError, OutputError
+from finelake.tables.contracts import CONTRACTS
+from finelake.tables.ddl import commented, constraint_sql, create_sql, replace_sql
 from finelake.tables.names import TableRef
-from finelake.tables.reading import latest_version
+from finelake.tables.reading import condition_of, latest_version, table_exists
+from finelake.tables.tags import tag
 
 _FULL_DISK = ("No space left on device", "Disk quota exceeded")
 _FORBIDDEN = (
@@ -24,7 +29,12 @@ _FORBIDDEN = (
 
 
 def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
-    """Replace a table's content in one commit and give the version written; older versions stay readable."""
+    """Replace a table's content in one commit and give the version written; older versions stay readable.
+
+    One of finelake's own gets its comments, clustering keys and properties in the same commit.
+    """
+    if table.name in CONTRACTS:
+        return _replace(frame, table, run_id=run_id)
     writer = (
         frame.write.format("delta")
         .mode("overwrite")
@@ -32,7 +42,7 @@ def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
         .option("userMetadata", f"finelake run {run_id}")
     )
     with explained(table):
-        writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
+        _save(writer, table)
     return latest_version(frame.sparkSession, table)
 
 
@@ -42,10 +52,48 @@ def append_once(frame: DataFrame, table: TableRef, *, key: str, version: int = 1
     The rows of one key and version must never change: a retry with other rows would be skipped as well, and so would
     a version that is not above the last one of its key. With `new_columns` columns that the table lacks are added.
     """
+    spark = frame.sparkSession
+    if table.name in CONTRACTS:
+        _ensure(spark, table)
     writer = frame.write.format("delta").mode("append").option("mergeSchema", str(new_columns).lower())
     writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", version)
     with explained(table):
-        writer.save(table.reference) if table.is_path else writer.saveAsTable(table.reference)
+        _save(writer, table)
+
+
+def _save(writer: DataFrameWriter, table: TableRef) -> None:
+    writer.save(table.reference) if table.is_path else writer.saveAsTable(table.sql)
+
+
+def _replace(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
+    spark = frame.sparkSession
+    with explained(table):
+        spark.sql(replace_sql(table, run_id=run_id), frame=commented(frame, table.name))
+    version = latest_version(spark, table)
+    if version == 0:
+        tag(spark, table)
+    return version
+
+
+@lru_cache(maxsize=1024)
+def _ensure(spark: SparkSession, table: TableRef) -> None:
+    """Make a table where none is, once in a process: later appends ask nothing."""
+    if table_exists(spark, table):
+        return
+    with explained(table):
+        spark.sql(create_sql(table))
+        for statement in constraint_sql(table):
+            _add(spark, statement)
+    tag(spark, table)
+
+
+def _add(spark: SparkSession, constraint: str) -> None:
+    try:
+        spark.sql(constraint)
+    except AnalysisException as error:
+        # Another process made the table at the same time.
+        if condition_of(error) != "DELTA_CONSTRAINT_ALREADY_EXISTS":
+            raise
 
 
 @contextmanager

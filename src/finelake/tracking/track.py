@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
@@ -71,7 +70,7 @@ def begin(settings: Settings, data: TrainingData, *, run: str) -> TrackedRun | N
         tracked = open_run(settings.tracking, project=settings.project, run=run)
         tracked.add_params(_params(settings, data))
         tracked.add_sources(_sources(settings, data))
-        tracked.add_files([Path(settings.output.folder) / MANIFEST])
+        tracked.add_files([settings.output.path / MANIFEST])
     return tracked
 
 
@@ -100,7 +99,7 @@ def trained(spark: SparkSession, settings: Settings, outcome: TrainingOutcome, t
         tracked.set_tags({f"finelake.{name}": value for name, value in tags.items()})
         lineage = {name: str(tags[name]) for name in ("job_id", "base_model", "tuned_model", "deployed_model")}
         tracked.add_model(settings.project, tags={f"finelake.{name}": value for name, value in lineage.items()})
-        tracked.add_files(Path(settings.output.folder) / name for name in _REPORTS[:2])
+        tracked.add_files(settings.output.path / name for name in _REPORTS[:2])
         tracked.end()
 
 
@@ -119,7 +118,7 @@ def evaluated(settings: Settings, evaluation: Evaluation) -> None:
             }
         )
         pages = _PAGES if settings.tracking.pages else ()
-        tracked.add_files(Path(settings.output.folder) / name for name in (*_REPORTS, *pages))
+        tracked.add_files(settings.output.path / name for name in (*_REPORTS, *pages))
 
 
 def metrics_of(measured: Measurement, *, at: int) -> Iterator[Metric]:
@@ -162,7 +161,7 @@ def _compared(evaluation: Evaluation) -> Iterator[Metric]:
 
 
 def _params(settings: Settings, data: TrainingData) -> dict[str, object]:
-    manifest = read_manifest(Path(settings.output.folder)) or {}
+    manifest = read_manifest(settings.output.path) or {}
     shown: dict[str, object] = {"project": settings.project, "model": settings.model}
     for section in _SHOWN_SECTIONS:
         shown |= _flat(
@@ -185,7 +184,7 @@ def _flat(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, object]
 def _sources(settings: Settings, data: TrainingData) -> Iterator[Source]:
     for file in (data.train, data.validation, data.test):
         yield Source(name=f"{file.split}.jsonl", digest=file.sha256, place=str(file.path), context=file.split)
-    manifest = read_manifest(Path(settings.output.folder)) or {}
+    manifest = read_manifest(settings.output.path) or {}
     for name, entry in manifest.get("tables", {}).items():
         if isinstance(entry, dict) and "version" in entry:
             digest = f"version {entry['version']}"

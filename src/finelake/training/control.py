@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -47,7 +46,7 @@ def control_run(
 
 def _job_of(spark: SparkSession, settings: Settings, service: FineTuningService, patience: Patience) -> str:
     catalogue = catalogue_of(settings)
-    data = read_training_data(Path(settings.output.folder))
+    data = read_training_data(settings.output.path)
     run = identity.run_id(data, settings=settings, model=catalogue.find(settings.model))
     recorded = RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run).result(JOB)
     if recorded is not None:

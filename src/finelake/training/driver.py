@@ -7,7 +7,6 @@ service is looked through before anything that costs is asked for.
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -68,7 +67,7 @@ def train(
     """
     catalogue = catalogue_of(settings)
     model = catalogue.find(settings.model)
-    data = read_training_data(Path(settings.output.folder))
+    data = read_training_data(settings.output.path)
     run, runs = identity.run_id(data, settings=settings, model=model), table_ref(settings.tables, names.RUNS)
     clock, lease_seconds = clock or Clock(), settings.training.lease_seconds
 

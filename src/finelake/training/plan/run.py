@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
@@ -29,7 +28,7 @@ def plan_job(settings: Settings, *, clock: Clock | None = None) -> JobPlan:
     """
     clock = clock or Clock()
     catalogue = catalogue_of(settings)
-    data = read_training_data(Path(settings.output.folder))
+    data = read_training_data(settings.output.path)
     with ExitStack() as stack:
         service = _reached(settings, stack)
         known = gather(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -38,7 +37,7 @@ def promote(
     Raises what `Desk.promote` raises, and InputError when the run has not ended.
     """
     catalogue = catalogue_of(settings)
-    folder = Path(settings.output.folder)
+    folder = settings.output.path
     if run is None:
         run = identity.run_id(read_training_data(folder), settings=settings, model=catalogue.find(settings.model))
     candidate = candidate_of(run, RunLog(spark, table_ref(settings.tables, names.RUNS), run_id=run))
