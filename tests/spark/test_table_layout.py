@@ -107,7 +107,7 @@ def test_odd_names_reach_the_catalog_whole(spark: SparkSession) -> None:
     table = source_ref("spark_catalog.default.odd-name")
     writes = (partial(overwrite, run_id="r"), partial(append_once, key="odd"))
     for write in writes:
-        with pytest.raises(AnalysisException, match=r"INVALID_SCHEMA_OR_RELATION_NAME.*odd-name"):
+        with pytest.raises(AnalysisException, match="odd-name"):
             write(spark.range(2), table)
     with pytest.raises(InputError, match="TABLE_OR_VIEW_NOT_FOUND"):
         read_table(spark, table)
