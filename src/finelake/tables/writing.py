@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from finelake.errors import FinelakeError, OutputError
@@ -90,7 +90,7 @@ def _ensure(spark: SparkSession, table: TableRef) -> None:
 def _add(spark: SparkSession, constraint: str) -> None:
     try:
         spark.sql(constraint)
-    except AnalysisException as error:
+    except PySparkException as error:
         # Another process made the table at the same time.
         if condition_of(error) != "DELTA_CONSTRAINT_ALREADY_EXISTS":
             raise
