@@ -115,6 +115,7 @@ setup(
             "promote = finelake.jobs.promote:main",
             "rollback = finelake.jobs.rollback:main",
             "reproduce = finelake.jobs.reproduce:main",
+            "erase = finelake.jobs.erase:main",
         ]
     },
 )

@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from finelake import __version__
 from finelake.annotate.long_summary import summarise_long
-from finelake.annotate.one_pass import annotate
 from finelake.annotate.plan import PassPlan, plan_pass, read_tool_file
 from finelake.annotate.prompt_summary import summarise_prompts
 from finelake.annotate.row_checks import load_schemas
@@ -23,10 +22,12 @@ from finelake.config.settings import Settings
 from finelake.contamination.find import find_contamination
 from finelake.contamination.sources import check_evaluation, identity_of
 from finelake.contamination.spans import contaminated
-from finelake.conversations.assemble import assemble, loose_rows
+from finelake.conversations.assemble import loose_rows
+from finelake.conversations.erased import blank_erased
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
 from finelake.curation.identity import fingerprints_of, run_id_of, short_hash
+from finelake.curation.increment import Rows, annotated_conversations
 from finelake.curation.run import CurationObserver, CurationRun
 from finelake.decide import candidates_of, decided, examples_of, ledger_of, quarantine_of, removed_ids, without
 from finelake.diversity import (
@@ -38,6 +39,7 @@ from finelake.diversity import (
     vectors_version,
     with_topics,
 )
+from finelake.erasure.requests import read_erasures
 from finelake.errors import InputError
 from finelake.lineage.record import curation_origin, record_curation
 from finelake.publish import PublishedFile, describe, is_whole, publish, read_manifest, write_manifest
@@ -53,7 +55,7 @@ from finelake.splitting.groups import single_group
 from finelake.splitting.pins import Pins, pin, read_pins
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
-from finelake.tables.names import TableRef, source_ref
+from finelake.tables.names import TableRef, source_ref, table_ref
 from finelake.tables.reading import latest_version, read_table, table_exists
 from finelake.tables.together import at_once
 from finelake.tokens.engine import select_engine
@@ -95,12 +97,14 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         if rows_in == 0:
             raise InputError(f"Table {run.source} is empty at version {run.version}. Load rows with `finelake ingest`.")
         mapped = map_rows(raw, settings.source, settings.origins)
+        if run.erasures.subjects is not None:
+            mapped = blank_erased(mapped, run.erasures.subjects)
         canned = canned_replies(mapped, rows=rows_in, layout=settings.source.layout, config=settings.replies.canned)
-        plan = plan_pass(settings, run.catalogue, _tools(run, mapped), canned=canned)
+        tools = _tools(run, mapped)
+        plan = plan_pass(settings, run.catalogue, tools, canned=canned)
         load_schemas(plan.row_schemas)
     with run.step("annotate"):
-        assembled = assemble(mapped, layout=settings.source.layout, max_turns=settings.conversations.max_turns)
-        annotated = run.write(names.ANNOTATED, annotate(assembled, plan=plan))
+        annotated = annotated_conversations(run, Rows(raw=raw, mapped=mapped, plan=plan, tools=tools))
     with run.step("relate"):
         candidates = candidates_of(annotated)
         # Kept, since it is used several times in what follows.
@@ -148,6 +152,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         balance = check_balance(rows_in, totals)
         rules = {code: {**entry, "fingerprint": fingerprints.get(code)} for code, entry in totals.rules().items()}
         summaries = {
+            "increment": run.increment.as_dict() if run.increment else None,
             "windows": windows,
             "system_prompts": prompts,
             "duplicates": near.facts if near else None,
@@ -195,8 +200,10 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
     source = source_ref(settings.source.table)
     version = settings.source.version if settings.source.version is not None else latest_version(spark, source)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
-    run_id = run_id_of(settings, catalogue, source, version, evaluation, vectors=vectors_version(spark, settings))
-    return CurationRun(spark, settings, catalogue, source, version, run_id, observer, evaluation)
+    erasures = read_erasures(spark, table_ref(settings.tables, names.ERASURES))
+    vectors = vectors_version(spark, settings)
+    run_id = run_id_of(settings, catalogue, source, version, evaluation, vectors=vectors, erasures=erasures.digest)
+    return CurationRun(spark, settings, catalogue, source, version, run_id, observer, evaluation, erasures)
 
 
 def _known(run: CurationRun, near: Near | None, pins: Pins, removals: Sequence[DataFrame]) -> Known:

@@ -78,6 +78,7 @@ _DESCRIBED = (
     "metadata",
     "first_at",
     "last_at",
+    "rows_hash",
 )
 
 

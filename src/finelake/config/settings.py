@@ -13,6 +13,7 @@ from pydantic import StringConstraints, model_validator
 from finelake.config.duplicates import Duplicates, Semantic
 from finelake.config.evaluation import Evaluation
 from finelake.config.examples import Checks, Conversations, Examples, SystemPrompt, Tokens, Tools
+from finelake.config.increments import Increments
 from finelake.config.mixing import Cap, Mixing, Weights
 from finelake.config.planning import Plan
 from finelake.config.privacy import Privacy, SecretRef
@@ -38,6 +39,7 @@ __all__ = [
     "Evaluation",
     "EvaluationTable",
     "Examples",
+    "Increments",
     "Mixing",
     "Origins",
     "Output",
@@ -91,6 +93,7 @@ class Settings(Section):
     splits: Splits = Splits()
     decontamination: Decontamination = Decontamination()
     mixing: Mixing = Mixing()
+    increments: Increments = Increments()
     service: Service = Service()
     training: Training = Training()
     deployment: Deployment = Deployment()

@@ -12,6 +12,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from finelake.conversations.erased import ERASED
+from finelake.conversations.fingerprint import rows_hash
 from finelake.conversations.order import TOO_MANY_TURNS
 from finelake.conversations.text import TEXT_INVALID_UNICODE
 from finelake.ingest import ROW_NOT_JSON
@@ -51,20 +53,25 @@ _DECISIONS = T.ArrayType(DECISION)
 
 def loose_rows(mapped: DataFrame) -> DataFrame:
     """Select the rows that belong to no conversation: conversation_id, reason and payload string."""
-    reason = F.when(F.col("problem") == ROW_NOT_JSON.code, F.lit(ROW_NOT_JSON.code)).otherwise(
-        F.lit(CONVERSATION_ID_MISSING.code)
-    )
+    known = F.when(F.col("problem").isin(ROW_NOT_JSON.code, ERASED.code), F.col("problem"))
+    reason = F.coalesce(known, F.lit(CONVERSATION_ID_MISSING.code))
     return mapped.where(_loose()).select("conversation_id", reason.alias("reason"), "payload")
+
+
+def whole_rows(mapped: DataFrame) -> DataFrame:
+    """Select the rows that belong to a conversation."""
+    return mapped.where(~_loose())
 
 
 def assemble(mapped: DataFrame, *, layout: Literal["turns", "conversations"], max_turns: int) -> DataFrame:
     """Give one row a conversation.
 
     Columns: conversation_id, rows_in bigint, user_id, agent_ids array<string>, origins array<string>, language,
-    metadata map<string,string>, first_at and last_at timestamp, content string (JSON: the turns sorted by index, time
-    and content, or the messages), tools string, assembly array<decision> (what was decided here).
+    metadata map<string,string>, first_at and last_at timestamp, rows_hash bigint (conversations.fingerprint), content
+    string (JSON: the turns sorted by index, time and content, or the messages), tools string, assembly
+    array<decision> (what was decided here).
     """
-    rows = mapped.where(~_loose())
+    rows = whole_rows(mapped)
     if layout == "conversations":
         return _group_conversations(rows)
     counts = rows.groupBy("conversation_id").agg(F.count(F.lit(1)).alias("rows_in"))
@@ -78,6 +85,7 @@ def _group_turns(turns: DataFrame) -> DataFrame:
     in_order = F.array_sort(F.collect_list("turn"))
     return turns.groupBy("conversation_id").agg(
         F.count(F.lit(1)).alias("rows_in"),
+        rows_hash(turns).alias("rows_hash"),
         *_described(),
         F.timestamp_micros(F.min("turn.t")).alias("first_at"),
         F.timestamp_micros(F.max("turn.t")).alias("last_at"),
@@ -97,6 +105,7 @@ def _group_conversations(rows: DataFrame) -> DataFrame:
     nothing = F.lit(None).cast("timestamp")
     grouped = rows.groupBy("conversation_id").agg(
         F.count(F.lit(1)).alias("rows_in"),
+        rows_hash(rows).alias("rows_hash"),
         *_described(),
         F.count_distinct(F.xxhash64("chat", "tools")).alias("versions"),
         F.min(F.struct("chat", "tools", "invalid_unicode")).alias("first"),

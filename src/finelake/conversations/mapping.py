@@ -59,6 +59,12 @@ def check_source(raw: DataFrame, source: Source) -> None:
         )
 
 
+def mapped_types(raw: DataFrame, source: Source) -> dict[str, str]:
+    """Give the types of the mapped columns as Spark writes them, by column."""
+    types = dict(raw.dtypes)
+    return {column: types[column] for _, column in _mapped(source)}
+
+
 def map_rows(raw: DataFrame, source: Source, origins: Origins = ORIGINS) -> DataFrame:
     """Map raw rows by the layout of the source: see `map_turns` and `map_conversations`."""
     return map_turns(raw, source, origins) if source.layout == "turns" else map_conversations(raw, source, origins)

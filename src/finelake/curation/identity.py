@@ -39,6 +39,18 @@ _DECIDING = {
 }
 """The sections of the settings that decide what a curation writes."""
 
+_AFTER_THE_PASS = {
+    "tables",
+    "output",
+    "embeddings",
+    "duplicates",
+    "topics",
+    "splits",
+    "decontamination",
+    "mixing",
+}
+"""Those of them that the Python pass knows nothing of, but for the side that duplicates are compared by."""
+
 
 def run_id_of(
     settings: Settings,
@@ -48,11 +60,13 @@ def run_id_of(
     evaluation: Mapping[str, str],
     *,
     vectors: int | None,
+    erasures: str | None,
 ) -> str:
     """Hash everything that decides what a curation writes (16 hex digits).
 
-    `evaluation` names the content of each evaluation table, `vectors` is the version of the table of vectors. A new
-    section of the settings that decides what is written must be named in `_DECIDING`.
+    `evaluation` names the content of each evaluation table, `vectors` is the version of the table of vectors,
+    `erasures` the digest of what was erased. A new section of the settings that decides what is written must be named
+    in `_DECIDING`.
     """
     content = settings.model_dump(mode="json", include=_DECIDING)
     tools = settings.examples.tools.file
@@ -66,7 +80,28 @@ def run_id_of(
         "table": str(source),
         "version": version,
         "vectors": vectors,
+        "erasures": erasures,
         "finelake": __version__,
+    }
+    return short_hash(content)
+
+
+def recipe_of(
+    settings: Settings, catalogue: ModelCatalogue, tools: Mapping[str, Mapping[str, Any]], *, code: str
+) -> str:
+    """Hash what decides how a conversation is annotated, beside its rows and the canned replies (16 hex digits).
+
+    `tools` are the definitions in use, given or inferred; `code` is the fingerprint of the package's source.
+    """
+    content = settings.model_dump(mode="json", include=_DECIDING - _AFTER_THE_PASS, exclude={"source": {"version"}})
+    content |= {
+        "model": catalogue.find(settings.model).model_dump(mode="json"),
+        "limits": catalogue.limits.model_dump(mode="json"),
+        "tools": {name: tools[name] for name in sorted(tools)},
+        "row_schemas": schema_hashes(settings.checks.row_schemas),
+        "privacy_key": key_check(settings.privacy),
+        "side": settings.duplicates.side,
+        "code": code,
     }
     return short_hash(content)
 

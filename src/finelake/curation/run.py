@@ -14,6 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from finelake.config.models import ModelCatalogue
 from finelake.config.settings import Settings
+from finelake.curation.progress import Increment
+from finelake.erasure.requests import Erasures
 from finelake.logs import bound
 from finelake.tables import names
 from finelake.tables.contracts import checked
@@ -50,7 +52,9 @@ class CurationRun:
     run_id: str
     observer: CurationObserver | None
     evaluation: dict[str, str]
+    erasures: Erasures
     rows_in: int = 0
+    increment: Increment | None = None
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from finelake.annotate.row_checks import schema_hashes
 from finelake.config.models import ModelCatalogue
 from finelake.config.settings import Settings
 from finelake.diversity import vectors_version
+from finelake.erasure.requests import Erasures
 from finelake.files import sha256_of
 from finelake.lineage.code import code_version
 from finelake.lineage.configuration import hash_of, recorded
@@ -38,12 +39,15 @@ class Curating(Protocol):
     def catalogue(self) -> ModelCatalogue: ...
     @property
     def evaluation(self) -> dict[str, str]: ...
+    @property
+    def erasures(self) -> Erasures: ...
 
 
 def curation_origin(run: Curating) -> dict[str, Any]:
     """Give the manifest's entries config, config_hash, code and inputs (what is outside of table and settings)."""
     vectors = vectors_version(run.spark, run.settings)
-    return {**_origin(run.settings), "inputs": inputs_of(run.settings, run.catalogue, run.evaluation, vectors=vectors)}
+    inputs = inputs_of(run.settings, run.catalogue, run.evaluation, vectors=vectors, erasures=run.erasures.digest)
+    return {**_origin(run.settings), "inputs": inputs}
 
 
 def training_origin(settings: Settings, data: TrainingData) -> dict[str, Any]:
@@ -59,7 +63,12 @@ def evaluation_origin(settings: Settings, *, run_id: str) -> dict[str, Any]:
 
 
 def inputs_of(
-    settings: Settings, catalogue: ModelCatalogue, evaluation: Mapping[str, str], *, vectors: int | None
+    settings: Settings,
+    catalogue: ModelCatalogue,
+    evaluation: Mapping[str, str],
+    *,
+    vectors: int | None,
+    erasures: str | None,
 ) -> dict[str, Any]:
     """Say what a curation depends on beside the source table and its settings, by hash or version."""
     tools = settings.examples.tools.file
@@ -74,6 +83,7 @@ def inputs_of(
         "privacy_key": (key_check(settings.privacy) or "")[:16] or None,
         "evaluation": dict(evaluation),
         "vectors": vectors,
+        "erasures": erasures,
     }
 
 

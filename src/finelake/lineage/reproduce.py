@@ -22,11 +22,14 @@ from finelake.contamination.sources import identity_of
 from finelake.curate import Curation, curate
 from finelake.curation.run import CurationObserver
 from finelake.diversity import vectors_version
+from finelake.erasure.requests import read_erasures
 from finelake.errors import FinelakeError, InputError, NotReproducedError
 from finelake.lineage.code import code_version
 from finelake.lineage.record import inputs_of
-from finelake.lineage.scratch import Scratch, check_scratch, scratch_settings, seed
+from finelake.lineage.scratch import Scratch, check_scratch, keep_out, scratch_settings, seed
 from finelake.lineage.thread import find_thread
+from finelake.tables import names
+from finelake.tables.names import table_ref
 from finelake.tables.reading import condition_of
 
 logger = logging.getLogger(__name__)
@@ -104,7 +107,10 @@ def reproduce(
     try:
         check_scratch(scratch, manifest, published=settings.output.path)
         again = scratch_settings(manifest, scratch)
-        _check_inputs(spark, manifest, again)
+        erasures = read_erasures(spark, table_ref(settings.tables, names.ERASURES))
+        _check_inputs(spark, manifest, again, erasures=erasures.digest)
+        if erasures.subjects is not None:
+            keep_out(spark, settings, again)
         rebuilt = _rebuild(spark, manifest, again, observer)
     finally:
         if folder is None:
@@ -133,12 +139,20 @@ def _other_code(manifest: Mapping[str, Any], *, allowed: bool) -> str | None:
     return difference
 
 
-def _check_inputs(spark: SparkSession, manifest: Mapping[str, Any], settings: Settings) -> None:
+def _check_inputs(
+    spark: SparkSession, manifest: Mapping[str, Any], settings: Settings, *, erasures: str | None
+) -> None:
     """Compare what is outside of table and configuration with what it was."""
     catalogue = catalogue_of(settings)
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
-    now = inputs_of(settings, catalogue, evaluation, vectors=vectors_version(spark, settings))
-    other = [_INPUTS.get(name, name) for name, value in manifest["inputs"].items() if now.get(name) != value]
+    vectors = vectors_version(spark, settings)
+    now = inputs_of(settings, catalogue, evaluation, vectors=vectors, erasures=erasures)
+    then = {"erasures": None, **manifest["inputs"]}
+    if then["erasures"] != erasures:
+        raise NotReproducedError(
+            f"Run {manifest['run_id']} cannot be rebuilt: conversations were erased since, which is for good."
+        )
+    other = [_INPUTS.get(name, name) for name, value in then.items() if now.get(name) != value]
     if other:
         raise NotReproducedError(
             f"Run {manifest['run_id']} cannot be rebuilt: {'; '.join(other)} changed since. Put back what was there."

@@ -93,6 +93,12 @@ def seed(spark: SparkSession, manifest: Mapping[str, Any], settings: Settings) -
             _seed(_written(spark, manifest, name), table_ref(settings.tables, name), manifest)
 
 
+def keep_out(spark: SparkSession, settings: Settings, scratch: Settings) -> None:
+    """Let a reproduction know what was erased."""
+    erasures = read_table(spark, table_ref(settings.tables, names.ERASURES))
+    overwrite(erasures, table_ref(scratch.tables, names.ERASURES), run_id="reproduction")
+
+
 def _pinned(config: Mapping[str, Any], identities: Mapping[str, str]) -> dict[str, Any]:
     """Name the version of each evaluation table; files are compared by their hash."""
     tables = [

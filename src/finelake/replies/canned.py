@@ -32,12 +32,19 @@ def canned_replies(mapped: DataFrame, *, rows: int, layout: Layout, config: Cann
     if config.action == "off" or (layout == "turns" and rows < least):
         return frozenset()
     texts = reply_texts(mapped, layout=layout).where(F.length("text") >= config.min_characters)
-    signatures = texts.select(signature_column(Texts.of(F.col("text"))).alias("signature"))
+    signatures = texts.select(_signature())
     counts = signatures.groupBy("signature").agg(F.count(F.lit(1)).alias("count")).where(F.col("count") >= least)
     found = counts.orderBy(F.desc("count"), "signature").limit(config.max_kept + 1).collect()
     if len(found) > config.max_kept:
         logger.warning("more canned replies than replies.canned.max_kept=%d: the rarest are left out", config.max_kept)
     return frozenset(row["signature"] for row in found[: config.max_kept])
+
+
+def conversations_with(mapped: DataFrame, signatures: frozenset[str], *, layout: Layout) -> DataFrame:
+    """List the conversations (column conversation_id) in which a reply has one of some signatures."""
+    replies = reply_texts(mapped, layout=layout).where(F.col("conversation_id").isNotNull())
+    said = replies.select("conversation_id", _signature()).where(F.col("signature").isin(*sorted(signatures)))
+    return said.select("conversation_id").distinct()
 
 
 def least_count(config: Canned, *, rows: int) -> int:
@@ -46,16 +53,20 @@ def least_count(config: Canned, *, rows: int) -> int:
 
 
 def reply_texts(mapped: DataFrame, *, layout: Layout) -> DataFrame:
-    """List the texts of assistant turns: text string."""
+    """List the texts of assistant turns: conversation_id string, text string."""
     if layout == "turns":
-        return mapped.where(F.col("turn.r") == ASSISTANT).select(F.col("turn.x").alias("text"))
+        return mapped.where(F.col("turn.r") == ASSISTANT).select("conversation_id", F.col("turn.x").alias("text"))
     messages = F.coalesce(
         F.from_json("chat", _MESSAGES),
         F.from_json(F.get_json_object("chat", "$.messages"), _MESSAGES),
         F.from_json(F.get_json_object("chat", "$.conversations"), _MESSAGES),
     )
-    single = mapped.select(F.explode(messages).alias("message")).where(_is_reply(F.col("message")))
-    return single.select(_content(F.col("message")).alias("text"))
+    single = mapped.select("conversation_id", F.explode(messages).alias("message")).where(_is_reply(F.col("message")))
+    return single.select("conversation_id", _content(F.col("message")).alias("text"))
+
+
+def _signature() -> Column:
+    return signature_column(Texts.of(F.col("text"))).alias("signature")
 
 
 def _is_reply(message: Column) -> Column:

@@ -11,6 +11,7 @@ PLACES = (
     "finelake.ingest",
     "finelake.conversations.assemble",
     "finelake.conversations.calls",
+    "finelake.conversations.erased",
     "finelake.conversations.examples",
     "finelake.conversations.layouts",
     "finelake.conversations.order",

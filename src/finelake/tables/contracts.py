@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from finelake.errors import InputError
 from finelake.tables import names
-from finelake.tables.schemas.curation import Annotated, Examples, Ledger, Quarantine, Runs
+from finelake.tables.schemas.curation import Annotated, Erasures, Examples, Increments, Ledger, Quarantine, Runs
 from finelake.tables.schemas.diversity import ConversationTopics, Embeddings, Topics
 from finelake.tables.schemas.evidence import (
     Assignments,
@@ -26,6 +26,8 @@ from finelake.tables.schemas.training import Aliases, Answers, Checkpoints, RunE
 
 CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
     names.ANNOTATED: Annotated,
+    names.INCREMENTS: Increments,
+    names.ERASURES: Erasures,
     names.EXAMPLES: Examples,
     names.QUARANTINE: Quarantine,
     names.LEDGER: Ledger,

@@ -9,6 +9,8 @@ from finelake.config.settings import Tables, is_path
 from finelake.config.table_names import MOST_PARTS, name_parts, quoted_name
 
 ANNOTATED = "annotated"
+INCREMENTS = "increments"
+ERASURES = "erasures"
 EXAMPLES = "examples"
 QUARANTINE = "quarantine"
 LEDGER = "ledger"

@@ -96,6 +96,34 @@ def _add(spark: SparkSession, constraint: str) -> None:
             raise
 
 
+def append(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
+    """Append rows in one commit and give how many; a second time appends them again."""
+    writer = frame.write.format("delta").mode("append").option("userMetadata", f"finelake run {run_id}")
+    with explained(table):
+        _save(writer, table)
+    written = frame.sparkSession.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").select("operationMetrics").first()
+    return 0 if written is None else int(written["operationMetrics"]["numOutputRows"])
+
+
+def delete_matching(keys: DataFrame, table: TableRef, *, on: str) -> None:
+    """Delete the rows of a table whose column `on` has a value that `keys` has too, in one commit."""
+    merge = f"MERGE INTO {table.sql} AS t USING {{keys}} AS k ON t.`{on}` = k.`{on}` WHEN MATCHED THEN DELETE"
+    with explained(table):
+        keys.sparkSession.sql(merge, keys=keys)
+
+
+def delete_where(spark: SparkSession, table: TableRef, condition: str) -> None:
+    """Delete the rows for which a SQL condition holds, in one commit; Delta keeps the condition in its history."""
+    with explained(table):
+        spark.sql(f"DELETE FROM {table.sql} WHERE {condition}")
+
+
+def vacuum(spark: SparkSession, table: TableRef) -> None:
+    """Remove the files of versions that are older than the table's retention."""
+    with explained(table):
+        spark.sql(f"VACUUM {table.sql}")
+
+
 @contextmanager
 def explained(place: object) -> Iterator[None]:
     """Turn a full disk or a missing permission, from Spark or the file system, into an OutputError."""

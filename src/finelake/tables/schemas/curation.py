@@ -37,8 +37,11 @@ class Annotated(Described):
 
     `whole_tokens` and `replies` (trained assistant messages) are those of the conversation as one example. For a long
     one, `window_*` and `last_*` say what the policies `window` and `keep_last` keep; null where one example holds it.
-    `compared` is the text that near duplicates are compared by.
+    `compared` is the text that near duplicates are compared by, `rows_hash` stands for the raw rows (see
+    conversations.fingerprint).
     """
+
+    rows_hash: T.LongType = pa.Field(nullable=True)
 
     windows: T.ArrayType(WINDOW) = pa.Field(nullable=True)
     window_tokens: T.LongType = pa.Field(nullable=True)
@@ -49,6 +52,39 @@ class Annotated(Described):
     reasons: STRINGS = pa.Field(nullable=True)
     decisions: T.ArrayType(DECISION) = pa.Field(nullable=True)
     payload: T.StringType = pa.Field(nullable=True)
+
+
+class Increments(pa.DataFrameModel):
+    """One row a version of the table `annotated` that a curation finished, and what it was made of.
+
+    `source` and `annotated` name a table by Delta's id and version, `recipe` hashes whatever else decides the pass but
+    the canned replies, which grow with the table; `columns` gives the types of the mapped columns as JSON. `way` is
+    `full`, `feed` or `compare`; `rebuilt` and `gone` count conversations.
+    """
+
+    run_id: T.StringType = pa.Field(nullable=True)
+    source_id: T.StringType = pa.Field(nullable=True)
+    source_version: T.LongType = pa.Field(nullable=True)
+    annotated_id: T.StringType = pa.Field(nullable=True)
+    annotated_version: T.LongType = pa.Field(nullable=True)
+    recipe: T.StringType = pa.Field(nullable=True)
+    columns: T.StringType = pa.Field(nullable=True)
+    canned: STRINGS = pa.Field(nullable=True)
+    way: T.StringType = pa.Field(nullable=True)
+    rebuilt: T.LongType = pa.Field(nullable=True)
+    gone: T.LongType = pa.Field(nullable=True)
+    recorded_at: T.TimestampType = pa.Field(nullable=True)
+
+
+class Erasures(pa.DataFrameModel):
+    """One row a conversation and entry of an erasure request (see erasure.requests): hashes of ids, no id."""
+
+    request: T.StringType = pa.Field(nullable=True)
+    subject: T.StringType = pa.Field(nullable=True)
+    reference: T.StringType = pa.Field(nullable=True)
+    entry: T.StringType = pa.Field(nullable=True)
+    payload: T.StringType = pa.Field(nullable=True)
+    recorded_at: T.TimestampType = pa.Field(nullable=True)
 
 
 class Examples(Described):

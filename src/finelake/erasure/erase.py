@@ -1,0 +1,154 @@
+"""Erasing conversations on request. Every part can be done again: after a kill the same call ends the same way.
+
+First the request is recorded, so that nothing made from then on holds the conversations; then rows and files go; then
+the table is curated without them; last it is recorded what was done. Older versions of Delta tables hold deleted rows
+until VACUUM removes them (see `erasure.vacuum`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from finelake.config.settings import Settings
+from finelake.conversations.erased import subject_of
+from finelake.curate import Curation, curate
+from finelake.curation.progress import Increment, last_progress, record_progress
+from finelake.curation.run import CurationObserver
+from finelake.erasure.places import ANSWER_KEYS, HOLDERS, published
+from finelake.erasure.requests import DONE, REQUESTED, Request, record, request_for
+from finelake.erasure.trained import TrainedOn, trained_on
+from finelake.tables import names
+from finelake.tables.changes import identify, same_rows_since
+from finelake.tables.names import TableRef, source_ref, table_ref
+from finelake.tables.reading import latest_version, read_table, table_exists
+from finelake.tables.writing import delete_where
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What a request came to: rows deleted by table, files removed, models that had seen it, the curation since."""
+
+    request: str
+    conversations: int
+    rows: dict[str, int]
+    files: list[str]
+    models: list[TrainedOn]
+    curation: Curation
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        models = [asdict(model) for model in self.models]
+        about = {"request": self.request, "conversations": self.conversations, "rows": self.rows, "files": self.files}
+        return about | {"models": models, "curation": self.curation.run_id}
+
+
+def erase(
+    spark: SparkSession,
+    settings: Settings,
+    ids: Sequence[str],
+    *,
+    reference: str | None = None,
+    raw: bool = False,
+    observer: CurationObserver | None = None,
+) -> Erasure:
+    """Erase conversations by their ids (see `erasure.wanted`), then curate without them.
+
+    With `raw` the rows of the source table are deleted too; without it they may stay there and are no longer used.
+    Raises what `curate` raises: the rows and files are gone then all the same.
+    """
+    request = request_for(ids, reference=reference)
+    place = table_ref(settings.tables, names.ERASURES)
+    record(spark, place, request, REQUESTED)
+    models = trained_on(spark, settings, request.subjects)
+    rows = _delete_rows(spark, settings, request)
+    if raw:
+        column = settings.source.columns.conversation_id
+        rows["source"] = _delete(spark, source_ref(settings.source.table), (column,), request)
+    files = _remove_files(Path(settings.output.folder))
+    curation = curate(spark, settings, observer=observer)
+    done = Erasure(
+        request=request.id,
+        conversations=len(request.subjects),
+        rows=rows,
+        files=files,
+        models=models,
+        curation=curation,
+    )
+    record(spark, place, request, DONE, done.as_dict())
+    logger.info("erasure request=%s conversations=%d rows=%d", request.id, done.conversations, sum(rows.values()))
+    return done
+
+
+def _delete_rows(spark: SparkSession, settings: Settings, request: Request) -> dict[str, int]:
+    tables = {name: table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS)}
+    there = {name: table for name, table in tables.items() if table_exists(spark, table)}
+    rows: dict[str, int] = {}
+    if names.SCORES in there and names.ANSWERS in there:
+        rows[names.ANSWERS] = _delete_answers(spark, there, request)
+    for name in HOLDERS:
+        if name == names.ANNOTATED and name in there:
+            rows[name] = _delete_annotated(spark, settings, there[name], request)
+        elif name in there:
+            rows[name] = _delete(spark, there[name], HOLDERS[name], request)
+    return rows
+
+
+def _delete(spark: SparkSession, table: TableRef, columns: Sequence[str], request: Request) -> int:
+    """Delete the rows in which a column names an erased conversation; gives how many there were."""
+    named = reduce(or_, (subject_of(F.col(column)).isin(*request.subjects) for column in columns))
+    count = _count(spark, table, named)
+    if count:
+        hashes = ", ".join(f"'{subject}'" for subject in request.subjects)
+        # Delta keeps the predicate in its history: it must not quote an id.
+        delete_where(spark, table, " OR ".join(f"sha2(`{column}`, 256) IN ({hashes})" for column in columns))
+    return count
+
+
+def _delete_annotated(spark: SparkSession, settings: Settings, table: TableRef, request: Request) -> int:
+    """Delete annotated conversations, so that the next curation can still go on from the others."""
+    increments = table_ref(settings.tables, names.INCREMENTS)
+    before = last_progress(spark, increments, annotated_id=identify(spark, table).id)
+    known = before is not None and same_rows_since(spark, table, before.annotated_version)
+    count = _delete(spark, table, HOLDERS[names.ANNOTATED], request)
+    if before is not None and known and count:
+        now = replace(before, annotated_version=latest_version(spark, table))
+        increment = Increment(way="erase", why=f"erasure {request.id}", rebuilt=0, gone=count)
+        record_progress(spark, increments, now, increment=increment, run_id=f"erasure-{request.id}")
+    return count
+
+
+def _delete_answers(spark: SparkSession, tables: dict[str, TableRef], request: Request) -> int:
+    """Delete the answers that were given to questions from the conversations; scores name them by their keys."""
+    scores = read_table(spark, tables[names.SCORES])
+    named = scores.where(subject_of(F.col("conversation_id")).isin(*request.subjects))
+    keys = named.select(F.explode(F.array(*ANSWER_KEYS)).alias("key")).where("key IS NOT NULL").distinct()
+    found = [row["key"] for row in keys.collect()]
+    if not found:
+        return 0
+    count = _count(spark, tables[names.ANSWERS], F.col("key").isin(*found))
+    quoted = ", ".join(f"'{key}'" for key in found)
+    delete_where(spark, tables[names.ANSWERS], f"key IN ({quoted})")
+    return count
+
+
+def _count(spark: SparkSession, table: TableRef, condition: Column) -> int:
+    return read_table(spark, table).where(condition).count()
+
+
+def _remove_files(folder: Path) -> list[str]:
+    """Remove what may quote the conversations; curation, report and evaluation make it anew without them."""
+    found = published(folder)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return [path.relative_to(folder).as_posix() for path in found]

@@ -1,0 +1,159 @@
+"""Erasing conversations: gone from every table and file, from what is made later, and recorded without an id."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from finelake.config.settings import Settings
+from finelake.curate import Curation, curate
+from finelake.erasure.erase import Erasure, erase
+from finelake.erasure.places import HOLDERS
+from finelake.erasure.vacuum import vacuum
+from finelake.erasure.wanted import wanted
+from finelake.errors import InputError, NotReproducedError
+from finelake.lineage.reproduce import reproduce
+from finelake.tables import names
+from finelake.tables.contracts import CONTRACTS
+from finelake.tables.names import table_ref
+from finelake.tables.reading import read_table, table_exists
+from support.lake import TURN_COLUMNS, TurnTuple, outcomes, save_turns, settings_for, table, talk, turn
+
+pytestmark = pytest.mark.spark
+
+SECRET = "quetzalcoatlus"
+COUNT = 20
+
+
+def chats() -> list[TurnTuple]:
+    rows = [row for n in range(COUNT) for row in talk(f"c-{n:02d}", f"Where is order {n}?", f"On its way, {n}.")]
+    rows += talk("s-1", f"My word is {SECRET}.", f"Thank you, {SECRET} it is.", user="ann")
+    # A later copy of the same text: it stays, for another user wrote it; so does one that has been merged into s-1.
+    rows += talk("s-2", f"And my word is {SECRET} too.", "Noted as well.", user="ann")
+    return [*rows, *talk("t-1", "Where is order 3?", "On its way, 3.", user="bob"), turn("s-3", 0, "customer", SECRET)]
+
+
+@dataclass(frozen=True)
+class Erased:
+    settings: Settings
+    before: Curation
+    erasure: Erasure
+
+
+@pytest.fixture(scope="module")
+def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Erased:
+    folder = tmp_path_factory.mktemp("erasure")
+    save_turns(spark, chats(), folder / "raw")
+    settings = settings_for(folder, duplicates={"near": True})
+    before = curate(spark, settings)
+    assert places_with(spark, settings, SECRET) == {"annotated", "examples", "quarantine", "train.jsonl"}
+    (before.folder / "evaluation.html").write_text(f"It quotes {SECRET}.", encoding="utf-8")
+    ids = wanted(spark, settings, conversations=["s-3"], users=["ann"])
+    erasure = erase(spark, settings, ids, reference="ticket 7")
+    return Erased(settings, before, erasure)
+
+
+def places_with(spark: SparkSession, settings: Settings, text: str) -> set[str]:
+    """Name the tables, as they are now, and the files that hold a text anywhere."""
+    found = set()
+    for name in CONTRACTS:
+        if table_exists(spark, table_ref(settings.tables, name)):
+            rows = table(spark, settings, name)
+            if rows.where(F.contains(F.to_json(F.struct(*rows.columns)), F.lit(text))).count():
+                found.add(name)
+    files = (path for path in Path(settings.output.folder).rglob("*") if path.is_file())
+    return found | {path.name for path in files if text.encode() in path.read_bytes()}
+
+
+def test_nothing_of_the_conversations_is_left(erased: Erased, spark: SparkSession) -> None:
+    assert places_with(spark, erased.settings, SECRET) == set()
+    for name in ("s-1", "s-2", "s-3"):
+        assert places_with(spark, erased.settings, f'"{name}"') == set()
+    assert erased.erasure.conversations == 3
+    assert erased.erasure.rows["annotated"] == 3
+    assert "evaluation.html" in erased.erasure.files
+
+
+def test_the_raw_rows_are_counted_under_a_reason_of_their_own(erased: Erased, spark: SparkSession) -> None:
+    balance = erased.erasure.curation.balance
+    assert (balance.rows_in, balance.rows_in - balance.rows_kept - balance.rows_merged) == (2 * COUNT + 7, 5)
+    assert erased.erasure.curation.rules["erased"]["count"] == 5
+    aside = table(spark, erased.settings, "quarantine").where(F.array_contains("reasons", "erased")).collect()
+    assert [(row["conversation_id"], row["payload"]) for row in aside] == [(None, None)] * 5
+
+
+def test_the_others_are_as_before_and_were_not_passed_through_again(erased: Erased, spark: SparkSession) -> None:
+    found = outcomes(spark, erased.settings)
+    assert set(found) == {*(f"c-{n:02d}" for n in range(COUNT)), "t-1"}
+    manifest = json.loads((erased.before.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["increment"]["way"], manifest["increment"]["rebuilt"]) == ("compare", 0)
+
+
+def test_the_request_is_recorded_by_hashes_with_what_was_done(erased: Erased, spark: SparkSession) -> None:
+    rows = table(spark, erased.settings, "erasures").collect()
+    assert {row["entry"] for row in rows} == {"requested", "done"}
+    assert {row["reference"] for row in rows} == {"ticket 7"}
+    assert len({row["subject"] for row in rows}) == 3
+    done = json.loads(next(row["payload"] for row in rows if row["entry"] == "done"))
+    assert done["rows"]["annotated"] == 3
+    for name in HOLDERS:
+        ref = table_ref(erased.settings.tables, name)
+        if table_exists(spark, ref):
+            said = spark.sql(f"DESCRIBE HISTORY {ref.sql}").select(F.to_json("operationParameters")).collect()
+            assert not any("s-1" in str(row[0]) for row in said), "Delta's history quotes an id"
+
+
+def test_late_turns_of_an_erased_conversation_are_not_used(erased: Erased, spark: SparkSession) -> None:
+    late = [turn("s-1", 2, "customer", f"Again {SECRET}.", user="ann"), turn("s-1", 3, "agent", SECRET, user="ann")]
+    raw = erased.settings.source.table
+    spark.createDataFrame(late, TURN_COLUMNS).write.format("delta").mode("append").save(raw)
+    curation = curate(spark, erased.settings)
+    assert curation.rules["erased"]["count"] == 7
+    assert places_with(spark, erased.settings, SECRET) == set()
+
+
+def test_a_run_of_before_is_not_rebuilt(erased: Erased, spark: SparkSession) -> None:
+    with pytest.raises(NotReproducedError, match="conversations were erased since"):
+        reproduce(spark, erased.settings, erased.before.run_id)
+
+
+def test_a_run_of_since_is_rebuilt_without_them(erased: Erased, spark: SparkSession, tmp_path: Path) -> None:
+    again = reproduce(spark, erased.settings, erased.erasure.curation.run_id, folder=tmp_path / "scratch")
+    assert again.equal
+    files = [path for path in (tmp_path / "scratch").rglob("*.parquet") if SECRET.encode() in path.read_bytes()]
+    assert files == []
+
+
+def test_raw_rows_go_on_request_and_vacuum_keeps_to_the_retention(
+    erased: Erased, spark: SparkSession, tmp_path: Path
+) -> None:
+    requests = str(tmp_path / "requests")
+    asked = [("s-1", None), (None, "ann"), (None, "bob")]
+    rows = spark.createDataFrame(asked, "conversation_id string, user_id string")
+    rows.write.format("delta").save(requests)
+    ids = wanted(spark, erased.settings, requests=requests)
+    assert ids == ["t-1"], "what was erased before is not asked for again"
+    done = erase(spark, erased.settings, ids, raw=True)
+    assert done.rows["source"] == 2
+    raw = read_table(spark, table_ref(erased.settings.tables, names.ANNOTATED))
+    assert raw.where("conversation_id = 't-1'").count() == 0
+    vacuumed = vacuum(spark, erased.settings, raw=True)
+    assert {Path(each.table).name for each in vacuumed} >= {"annotated", "examples", "raw"}
+    assert {each.retention for each in vacuumed} == {"interval 1 week"}
+
+
+def test_users_without_a_conversation_are_said(erased: Erased, spark: SparkSession) -> None:
+    with pytest.raises(InputError, match="no conversation of these users"):
+        wanted(spark, erased.settings, users=["nobody"])
+
+
+def test_every_table_with_ids_of_conversations_is_known() -> None:
+    ids = {"conversation_id", "kept_id", "first_id", "second_id"}
+    columns = {name: model.to_schema().columns for name, model in CONTRACTS.items()}
+    named = {name: tuple(column for column in those if column in ids) for name, those in columns.items()}
+    assert {name: those for name, those in named.items() if those} == HOLDERS
