@@ -5,8 +5,8 @@
 Ours reads the same Parquet file of texts as the peers, hashes it, finds candidate pairs, measures their similarity,
 chooses keepers and groups, and writes signatures and pairs to Delta. `cold` is the first run in a fresh session, `warm`
 the median of runs two to four, `command` session start and first run; `jobs` counts Spark's jobs in a warm run. A peer
-(daft, rensa, datasketch) runs as a command of its own in `--peers-python`, the median of three; it clusters candidates
-without verification and writes the removed ids.
+(`near_peers.py`) runs as a command of its own in the first of `--peers-python` that has it, the median of three runs or
+the only one of those that take minutes; none verifies candidates. It writes the removed ids.
 """
 
 from __future__ import annotations
@@ -14,26 +14,24 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from near_peers import PEERS, PERMUTATIONS, shingles
 
 THRESHOLD = 0.8
-PERMUTATIONS = 128
-BANDS, ROWS = 21, 6
+SLOW = {"distributed_curator", "datatrove"}
 SHORT_CHATS = 400
 TURNS = 6
 RUNS = 3
@@ -90,13 +88,8 @@ def make_chats(count: int, *, hot: int, seed: int = 7) -> Chats:
 
 def similarity(left: list[str], right: list[str]) -> float:
     """Give the Jaccard similarity of the word 5-shingles of two chats."""
-    one, other = (_shingles(" ".join(turns)) for turns in (left, right))
+    one, other = (shingles(" ".join(turns)) for turns in (left, right))
     return len(one & other) / len(one | other)
-
-
-def _shingles(text: str) -> set[str]:
-    words = re.findall(r"\w+", text.lower())
-    return {" ".join(words[n : n + 5]) for n in range(max(1, len(words) - 4))}
 
 
 def quality(chats: Chats, removed: set[int]) -> dict[str, float | int]:
@@ -188,80 +181,31 @@ def _jobs(spark: Any) -> int:
     return int(spark.sparkContext._jsc.sc().statusStore().jobsList(None).size())
 
 
-def peer_daft(texts: Path) -> set[int]:
-    """Remove by daft's MinHash; bands and clusters with numpy and scipy."""
-    import daft
-
-    found = daft.read_parquet(str(texts)).select(
-        daft.col("id"), daft.col("text").minhash(num_hashes=PERMUTATIONS, ngram_size=5, seed=1).alias("signature")
-    )
-    table = found.to_arrow()
-    values = table.column("signature").combine_chunks().flatten().to_numpy().reshape(-1, PERMUTATIONS)
-    return _cluster(table.column("id").to_numpy(), values)
-
-
-def peer_rensa(texts: Path) -> set[int]:
-    """Remove by rensa's MinHash, shingles in Python; bands and clusters with numpy and scipy."""
-    from rensa import RMinHash
-
-    table = pq.read_table(texts)
-    signatures = []
-    for text in table.column("text").to_pylist():
-        sketch = RMinHash(num_perm=PERMUTATIONS, seed=1)
-        sketch.update(list(_shingles(text)))
-        signatures.append(sketch.digest())
-    return _cluster(table.column("id").to_numpy(), np.array(signatures, np.uint64))
-
-
-def peer_datasketch(texts: Path) -> set[int]:
-    """Remove by datasketch's MinHash, shingles in Python; bands and clusters with numpy and scipy."""
-    from datasketch import MinHash
-
-    table = pq.read_table(texts)
-    sets = ([shingle.encode() for shingle in _shingles(text)] for text in table.column("text").to_pylist())
-    signatures = [sketch.hashvalues for sketch in MinHash.generator(sets, num_perm=PERMUTATIONS, seed=1)]
-    return _cluster(table.column("id").to_numpy(), np.array(signatures, np.uint64))
-
-
-PEERS: dict[str, Callable[[Path], set[int]]] = {
-    "daft": peer_daft,
-    "rensa": peer_rensa,
-    "datasketch": peer_datasketch,
-}
-
-
-def _cluster(ids: Any, values: Any) -> set[int]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    left, right = [], []
-    for band in range(BANDS):
-        part = np.ascontiguousarray(values[:, band * ROWS : (band + 1) * ROWS])
-        keys = part.view(np.dtype((np.void, part.dtype.itemsize * ROWS))).ravel()
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        left.append(first[inverse])
-        right.append(np.arange(len(ids)))
-    edges = np.concatenate(left), np.concatenate(right)
-    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(len(ids), len(ids)))
-    _, member = connected_components(graph, directed=False)
-    _, kept = np.unique(member, return_index=True)
-    return set(ids.tolist()) - set(ids[kept].tolist())
-
-
-def as_command(python: str, name: str, *arguments: str, output: Path) -> tuple[float, Any]:
+def as_command(python: str, script: str, *arguments: str, output: Path) -> tuple[float, Any]:
     """Run ours or a peer as a command of its own; gives its seconds and what it wrote."""
     began = time.monotonic()
-    command = [python, __file__, "--only", name, "--output", str(output), *arguments]
-    subprocess.run(command, check=True)
+    command = [python, str(Path(__file__).with_name(script)), *arguments, "--output", str(output)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return round(time.monotonic() - began, 2), json.loads(output.read_text())
 
 
-def run_peer(name: str, python: str, chats: Chats, texts: Path) -> dict[str, Any] | None:
-    """Run a peer as a command of its own, three times; None where it is not installed."""
-    if subprocess.run([python, "-c", f"import {name}, scipy"], capture_output=True, check=False).returncode:
+def run_peer(name: str, pythons: Sequence[str], chats: Chats, texts: Path) -> dict[str, Any] | None:
+    """Run a peer as a command of its own; None where it is not installed."""
+    python = next((each for each in pythons if has(each, name)), None)
+    if python is None:
         return None
-    runs = [as_command(python, name, "--texts", str(texts), output=texts.with_name("peer.json")) for _ in range(RUNS)]
-    return {"command_s": statistics.median(seconds for seconds, _ in runs), **quality(chats, set(runs[0][1]))}
+    runs = [
+        as_command(python, "near_peers.py", name, "--texts", str(texts), output=texts.with_name("peer.json"))
+        for _ in range(1 if name in SLOW else RUNS)
+    ]
+    seconds = statistics.median(seconds for seconds, _ in runs)
+    return {"command_s": seconds, "runs": len(runs), **quality(chats, set(runs[0][1]))}
+
+
+def has(python: str, package: str) -> bool:
+    """Tell whether an environment has a package, and what clusters its candidates."""
+    command = [python, "-c", f"import {package}, scipy"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def write_texts(chats: Chats, place: Path) -> float:
@@ -278,9 +222,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--hot", type=int, default=0, help="canned chats in one bucket, added in a second round")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--memory", default="4g")
-    parser.add_argument("--peers-python", default=sys.executable)
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--only", choices=("finelake", *PEERS), help=argparse.SUPPRESS)
+    parser.add_argument("--peers-python", nargs="+", default=[sys.executable])
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=[name for name in PEERS if name not in SLOW])
+    parser.add_argument("--only", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--texts", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hot-texts", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
@@ -288,10 +232,7 @@ def parsed() -> argparse.Namespace:
 
 
 def run_only(given: argparse.Namespace) -> None:
-    """Be one of the commands that are measured."""
-    if given.only != "finelake":
-        given.output.write_text(json.dumps(sorted(PEERS[given.only](given.texts))))
-        return
+    """Be the command that is measured."""
     folder = given.output.parent / "delta"
     found = run_ours(given.texts, given.hot_texts, folder, cores=given.cores, memory=given.memory)
     given.output.write_text(json.dumps(found))
@@ -312,7 +253,7 @@ def main() -> None:
             write_texts(make_chats(given.chats, hot=given.hot), hot)
             options += ["--hot-texts", str(hot)]
         results = {peer: run_peer(peer, given.peers_python, chats, texts) for peer in given.peers}
-        _, ours = as_command(sys.executable, "finelake", *options, output=Path(name) / "ours.json")
+        _, ours = as_command(sys.executable, Path(__file__).name, "--only", *options, output=Path(name) / "ours.json")
     ours |= {"command_s": round(ours["session_s"] + ours["cold_s"], 2), **quality(chats, set(ours["removed"]))}
     for peer, found in results.items():
         if found is None:

@@ -51,6 +51,8 @@ def settings_in(folder: Path, **sections: Any) -> Settings:
     canned = {"action": "warn", "min_count": 5, "min_share": 0.0, "min_characters": 20}
     return settings_for(
         folder,
+        # Relative, so that a copied lake is the same source to the settings as it is to Delta.
+        source={"table": "./raw"},
         duplicates={"near": True},
         splits={"validation": 0.2, "test": 0.2},
         replies={"canned": canned},
@@ -65,9 +67,10 @@ class Days:
     started: Path
     whole: Settings
 
-    def again(self, folder: Path, **sections: Any) -> Settings:
-        """Copy the lake of the first day."""
+    def again(self, patch: pytest.MonkeyPatch, folder: Path, **sections: Any) -> Settings:
+        """Copy the lake of the first day, and work in it."""
         shutil.copytree(self.started, folder)
+        patch.chdir(folder)
         return settings_in(folder, **sections)
 
 
@@ -77,15 +80,18 @@ def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Days:
     started, whole = folder / "started", folder / "whole"
     save_turns(spark, day_one(), started / "raw")
     spark.sql(f"ALTER TABLE delta.`{started}/raw` SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
-    curate(spark, settings_in(started))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(started)
+        curate(spark, settings_in(started))
     raw = f"delta.`{started}/raw`"
     spark.createDataFrame(day_two(), TURN_COLUMNS).write.format("delta").mode("append").save(str(started / "raw"))
     spark.sql(f"DELETE FROM {raw} WHERE conversation_id = 'c-02'")
     spark.sql(f"UPDATE {raw} SET text = 'Where is the order of Ann?' WHERE conversation_id = 'c-03' AND turn_index = 0")
     shutil.copytree(started / "raw", whole / "raw")
-    settings = settings_in(whole)
-    curate(spark, settings)
-    return Days(started, settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(whole)
+        curate(spark, settings_in(whole))
+    return Days(started, settings_in(whole))
 
 
 def rows_of(frame: DataFrame) -> list[str]:
@@ -115,8 +121,10 @@ def manifest_of(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", ["feed", "compare"])
-def test_an_increment_equals_one_run_over_everything(days: Days, spark: SparkSession, tmp_path: Path, way: str) -> None:
-    settings = days.again(tmp_path / "lake", increments={"mode": way})
+def test_an_increment_equals_one_run_over_everything(
+    days: Days, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    settings = days.again(monkeypatch, tmp_path / "lake", increments={"mode": way})
     curate(spark, settings)
     assert_same(spark, settings, days.whole)
     increment = manifest_of(settings)["increment"]
@@ -165,9 +173,9 @@ def curate_until_killed(spark: SparkSession, settings: Settings, commits: int) -
 
 @pytest.mark.parametrize("commits", [1, 2, 3])
 def test_a_kill_between_the_commits_of_an_increment_leaves_no_trace(
-    days: Days, spark: SparkSession, tmp_path: Path, commits: int
+    days: Days, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:
-    settings = days.again(tmp_path / "lake")
+    settings = days.again(monkeypatch, tmp_path / "lake")
     done = curate_until_killed(spark, settings, commits)
     assert done == ["annotated", "annotated", "increments"][:commits]
     curate(spark, settings)
@@ -177,9 +185,9 @@ def test_a_kill_between_the_commits_of_an_increment_leaves_no_trace(
 
 
 def test_killed_after_every_commit_in_turn_it_ends_with_the_same_tables(
-    days: Days, spark: SparkSession, tmp_path: Path
+    days: Days, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, commits, killed = days.again(tmp_path / "lake"), 3, []
+    settings, commits, killed = days.again(monkeypatch, tmp_path / "lake"), 3, []
     while (done := curate_until_killed(spark, settings, commits))[-1]:
         killed.append(done[-1])
         commits += 1
@@ -187,9 +195,11 @@ def test_killed_after_every_commit_in_turn_it_ends_with_the_same_tables(
     assert_same(spark, settings, days.whole)
 
 
-def test_columns_that_come_are_ignored_and_others_are_refused(days: Days, spark: SparkSession, tmp_path: Path) -> None:
-    settings = days.again(tmp_path / "lake")
-    raw = settings.source.table
+def test_columns_that_come_are_ignored_and_others_are_refused(
+    days: Days, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = days.again(monkeypatch, tmp_path / "lake")
+    raw = str(tmp_path / "lake" / "raw")
     more = spark.createDataFrame(talk("e-0", "Is it new?", _reply(80)), TURN_COLUMNS).withColumn("mood", F.lit("good"))
     more.write.format("delta").mode("append").option("mergeSchema", "true").save(raw)
     curate(spark, settings)

@@ -23,6 +23,7 @@ from finelake.conversations.erased import subject_of
 from finelake.curate import Curation, curate
 from finelake.curation.progress import Increment, last_progress, record_progress
 from finelake.curation.run import CurationObserver
+from finelake.embeddings.encode import content_of
 from finelake.erasure.places import ANSWER_KEYS, HOLDERS, published
 from finelake.erasure.requests import DONE, REQUESTED, Request, record, request_for
 from finelake.erasure.trained import TrainedOn, trained_on
@@ -91,9 +92,11 @@ def erase(
 
 
 def _delete_rows(spark: SparkSession, settings: Settings, request: Request) -> dict[str, int]:
-    tables = {name: table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS)}
+    tables = {name: table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS, names.EMBEDDINGS)}
     there = {name: table for name, table in tables.items() if table_exists(spark, table)}
     rows: dict[str, int] = {}
+    if names.ANNOTATED in there and names.EMBEDDINGS in there:
+        rows[names.EMBEDDINGS] = _delete_vectors(spark, settings, there, request)
     if names.SCORES in there and names.ANSWERS in there:
         rows[names.ANSWERS] = _delete_answers(spark, there, request)
     for name in HOLDERS:
@@ -133,12 +136,24 @@ def _delete_answers(spark: SparkSession, tables: dict[str, TableRef], request: R
     scores = read_table(spark, tables[names.SCORES])
     named = scores.where(subject_of(F.col("conversation_id")).isin(*request.subjects))
     keys = named.select(F.explode(F.array(*ANSWER_KEYS)).alias("key")).where("key IS NOT NULL").distinct()
-    found = [row["key"] for row in keys.collect()]
-    if not found:
+    return _delete_keyed(spark, tables[names.ANSWERS], "key", [row["key"] for row in keys.collect()])
+
+
+def _delete_vectors(spark: SparkSession, settings: Settings, tables: dict[str, TableRef], request: Request) -> int:
+    """Delete the vectors of the conversations' texts; the next run embeds a text anew that others have too."""
+    annotated = read_table(spark, tables[names.ANNOTATED])
+    theirs = annotated.where(subject_of(F.col("conversation_id")).isin(*request.subjects))
+    contents = theirs.select(content_of(settings.embeddings).alias("content")).where("content IS NOT NULL").distinct()
+    return _delete_keyed(spark, tables[names.EMBEDDINGS], "content", [row["content"] for row in contents.collect()])
+
+
+def _delete_keyed(spark: SparkSession, table: TableRef, column: str, values: Sequence[str]) -> int:
+    if not values:
         return 0
-    count = _count(spark, tables[names.ANSWERS], F.col("key").isin(*found))
-    quoted = ", ".join(f"'{key}'" for key in found)
-    delete_where(spark, tables[names.ANSWERS], f"key IN ({quoted})")
+    count = _count(spark, table, F.col(column).isin(*values))
+    if count:
+        quoted = ", ".join(f"'{value}'" for value in values)
+        delete_where(spark, table, f"`{column}` IN ({quoted})")
     return count
 
 

@@ -18,12 +18,11 @@ HOLDERS: dict[str, tuple[str, ...]] = {
     names.SEMANTIC_PAIRS: ("first_id", "second_id"),
     names.ASSIGNMENTS: ("conversation_id",),
     names.CONTAMINATION: ("conversation_id",),
-    names.EMBEDDINGS: ("conversation_id",),
     names.CONVERSATION_TOPICS: ("conversation_id",),
     names.PROFILE: ("conversation_id",),
     names.SCORES: ("conversation_id",),
 }
-"""Tables with the columns that hold conversation ids. `answers` is reached through `scores`."""
+"""Tables with the columns that hold conversation ids. `answers` is reached through `scores`, `embeddings` by the text."""
 
 ANSWER_KEYS = ("base_answer", "tuned_answer")
 """Columns of `scores` that hold keys of `answers`."""

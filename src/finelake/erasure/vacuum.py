@@ -31,7 +31,7 @@ def vacuum(spark: SparkSession, settings: Settings, *, raw: bool = False) -> lis
     Each table's own retention holds; versions older than it can be read no more, so that runs of before cannot be
     reproduced.
     """
-    tables = [table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS, names.GRAPH)]
+    tables = [table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS, names.EMBEDDINGS, names.GRAPH)]
     tables += [source_ref(settings.source.table)] if raw else []
     done = []
     for table in tables:
