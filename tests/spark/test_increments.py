@@ -133,7 +133,7 @@ def test_an_increment_equals_one_run_over_everything(
     assert manifest_of(days.whole)["increment"]["way"] == "full"
     found = outcomes(spark, settings)
     assert "c-02" not in found
-    assert (found["c-01"]["rows"], found["d-near"]["reason"]) == (4, "duplicate_near")
+    assert (found["c-01"]["rows"], found["c-07"]["kept_id"]) == (4, "d-near")
     ledger = table(spark, settings, "ledger").where("reason = 'reply_canned'").select("conversation_id").distinct()
     assert {row[0] for row in ledger.collect()} == {f"k-{n}" for n in range(6)}
 

@@ -22,7 +22,7 @@ HOLDERS: dict[str, tuple[str, ...]] = {
     names.PROFILE: ("conversation_id",),
     names.SCORES: ("conversation_id",),
 }
-"""Tables with the columns that hold conversation ids. `answers` is reached through `scores`, `embeddings` by the text."""
+"""Tables with columns of conversation ids. `answers` is reached through `scores`, `embeddings` by the text."""
 
 ANSWER_KEYS = ("base_answer", "tuned_answer")
 """Columns of `scores` that hold keys of `answers`."""

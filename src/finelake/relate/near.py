@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,7 +19,7 @@ from finelake.relate import near_driver, near_spark
 from finelake.relate.bands import Banding, choose_banding
 from finelake.relate.graph_spark import Save
 from finelake.relate.labels import name_of
-from finelake.relate.related import resolve_on_driver, resolve_on_spark
+from finelake.relate.related import PairsInMemory, pairs_of, resolve_on_driver, resolve_on_spark
 from finelake.rules.registry import Rule, register
 
 DUPLICATE_NEAR = register(
@@ -48,15 +46,16 @@ class Near:
 
     pairs: first_id and second_id (string; the first is the better one by the order of `labels`), similarity (double, at
     or above the threshold), merged (boolean: the second one is merged into the first), first_group and second_group
-    (string), joined_group (string, the earliest group that hangs together with these two), one row a pair.
+    (string), joined_group (string, the earliest group that hangs together with these two), one row a pair that is
+    evidence of something (see `related`).
     """
 
     pairs: DataFrame
     facts: dict[str, Any]
 
 
-Measured: TypeAlias = "DataFrame | pa.Table"
-"""Pairs with the columns `near_spark.VERIFIED`, on the driver or on Spark."""
+Measured: TypeAlias = "DataFrame | PairsInMemory"
+"""Pairs with their similarity, on Spark (columns `near_spark.VERIFIED`) or on the driver."""
 
 
 def near_duplicates(documents: DataFrame, signed: DataFrame, *, config: Duplicates, save: Save) -> Near:
@@ -110,8 +109,8 @@ def _measured(found: near_driver.Candidates, documents: DataFrame, *, bound: int
 
 def _histogram(measured: Measured) -> dict[str, int]:
     """Count the pairs by similarity, in steps of a twentieth that are named by their lower border."""
-    if isinstance(measured, pa.Table):
-        steps, counts = np.unique(np.floor(measured.column("similarity").to_numpy() * _STEPS), return_counts=True)
+    if isinstance(measured, PairsInMemory):
+        steps, counts = np.unique(np.floor(measured.similarity * _STEPS), return_counts=True)
         found = dict(zip(steps.tolist(), counts.tolist(), strict=True))
     else:
         rows = measured.groupBy(F.floor(F.col("similarity") * _STEPS).alias("step")).count().limit(_STEPS + 1).collect()
@@ -121,12 +120,11 @@ def _histogram(measured: Measured) -> dict[str, int]:
 
 def _resolved(measured: Measured, *, config: Duplicates, spark: SparkSession, save: Save) -> DataFrame:
     """Resolve the pairs that are alike enough, on the driver where they fit."""
-    if isinstance(measured, pa.Table):
-        similar = measured.filter(pc.greater_equal(measured.column("similarity"), config.threshold))
-        return spark.createDataFrame(resolve_on_driver(similar), _RESOLVED)
+    if isinstance(measured, PairsInMemory):
+        return spark.createDataFrame(resolve_on_driver(measured.alike(config.threshold)), _RESOLVED)
     alike = measured.where(F.col("similarity") >= config.threshold)
     if alike.count() * _PAIR_VALUES <= config.driver_values:
-        return spark.createDataFrame(resolve_on_driver(alike.toArrow()), _RESOLVED)
+        return spark.createDataFrame(resolve_on_driver(pairs_of(alike.toArrow())), _RESOLVED)
     return resolve_on_spark(alike, save=save)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
@@ -21,6 +20,7 @@ from finelake.errors import FinelakeError
 from finelake.relate.bands import Banding
 from finelake.relate.candidates import Buckets, Positions, distinct, pair_matrix
 from finelake.relate.labels import name_in
+from finelake.relate.related import PairsInMemory
 from finelake.relate.shingles import ShingleSets, shingle
 from finelake.relate.signatures import Size, keys_of, packed, size_of_run, unpacked
 from finelake.relate.verify import distinct_shingles, jaccard
@@ -59,18 +59,18 @@ def candidates(signed: DataFrame, *, banding: Banding) -> Candidates:
     return Candidates(labels, low, high, members, shingles, size, buckets)
 
 
-def verified(found: Candidates, *, documents: DataFrame) -> pa.Table:
-    """Measure the pairs: columns `near_spark.VERIFIED`; texts that are in a pair are read again."""
+def verified(found: Candidates, *, documents: DataFrame) -> PairsInMemory:
+    """Measure the pairs; texts that are in a pair are read again."""
     if not len(found.members):
-        return _table(found.pairs(), [pa.array([], kind) for kind in (pa.string(), pa.int64())] * 2, np.empty(0))
+        nothing = pa.table({"label": found.labels[:0], "group": found.labels[:0], "since": pa.array([], pa.int64())})
+        return PairsInMemory(nothing, found.low, found.high, np.empty(0))
     rows = _members(found, documents)
+    # The rows come in any order; the members are in that of their labels.
+    rows = rows.take(pc.sort_indices(rows.column("label"))).combine_chunks()
     hashes, sizes = unpacked(rows.column("hashes").combine_chunks())
     sets = ShingleSets(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
-    # The rows come in any order; the members are in that of their labels.
-    order = pc.sort_indices(rows.column("label")).to_numpy().astype(np.int64)
-    ends = [order[np.searchsorted(found.members, end)] for end in (found.low, found.high)]
-    described = [rows.column(name).combine_chunks().take(pa.array(end)) for end in ends for name in ("group", "since")]
-    return _table(found.pairs(), described, jaccard(sets, *ends))
+    low, high = (np.searchsorted(found.members, end) for end in (found.low, found.high))
+    return PairsInMemory(rows.select(["label", "group", "since"]), low, high, jaccard(sets, low, high))
 
 
 def _members(found: Candidates, documents: DataFrame) -> pa.Table:
@@ -94,18 +94,3 @@ def _shingled(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(
             [*kept, packed(sets.hashes, sets.starts)], ["label", "group", "since", "hashes"]
         )
-
-
-def _table(pairs: pa.Table, described: list[pa.Array], similarity: npt.NDArray[np.float64]) -> pa.Table:
-    first_group, first_since, second_group, second_since = described
-    return pa.table(
-        {
-            "first": pairs.column("first"),
-            "second": pairs.column("second"),
-            "first_group": first_group.cast(pa.string()),
-            "second_group": second_group.cast(pa.string()),
-            "first_since": first_since,
-            "second_since": second_since,
-            "similarity": pa.array(similarity, pa.float64()),
-        }
-    )

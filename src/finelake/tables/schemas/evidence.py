@@ -28,7 +28,8 @@ class Pairs(pa.DataFrameModel):
     """One row a verified pair of near duplicates: the evidence for what was merged, and for groups that were joined.
 
     The first is the better of the two (see `relate.labels`); with `merged` the second was merged into it.
-    `joined_group` is the earliest group that hangs together with both.
+    `joined_group` is the earliest group that hangs together with both. A pair whose conversations were both merged into
+    others is not kept.
     """
 
     first_id: T.StringType = pa.Field(nullable=True)
