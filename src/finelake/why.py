@@ -46,6 +46,25 @@ class Story:
     where: str
 
 
+@dataclass(frozen=True, slots=True)
+class LooseRows:
+    """Raw rows that belong to no conversation and were set aside for one reason; no text of them."""
+
+    reason: str
+    meaning: str
+    rows: int
+    where: str
+
+
+def tell_loose(spark: SparkSession, settings: Settings) -> list[LooseRows]:
+    """Count the raw rows without a conversation by reason; the rows themselves stand in the quarantine."""
+    ledger = read_table(spark, table_ref(settings.tables, names.LEDGER))
+    loose = ledger.where((F.col("step") == OUTCOME_STEP) & F.col("conversation_id").isNull())
+    counts = loose.groupBy("reason").agg(F.sum("rows").alias("rows")).orderBy("reason").collect()
+    rules, where = all_rules(), str(table_ref(settings.tables, names.QUARANTINE))
+    return [LooseRows(row["reason"], rules[row["reason"]].summary, row["rows"], where) for row in counts]
+
+
 def tell(spark: SparkSession, settings: Settings, conversation_id: str) -> Story:
     """Read a conversation's decisions in order. Raises InputError when the ledger does not know it."""
     ledger = table_ref(settings.tables, names.LEDGER)

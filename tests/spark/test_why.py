@@ -8,13 +8,20 @@ from pyspark.sql import SparkSession
 from finelake.errors import InputError
 from finelake.rules.catalogue import all_rules
 from finelake.sample.defect import OUTCOMES
-from finelake.why import Story, tell
+from finelake.why import Story, tell, tell_loose
 from support.lake import Demo, decisions, outcomes
 
 pytestmark = pytest.mark.spark
 
 # Rows without a conversation have no id to ask for; they stand in the quarantine.
 LOOSE = {"conversation_id_missing", "row_not_json"}
+
+
+def test_rows_without_a_conversation_are_told_by_reason(demo: Demo, spark: SparkSession) -> None:
+    told = {each.reason: each for each in tell_loose(spark, demo.settings)}
+    planted = {defect: sum(row["rows"] for row in demo.truth if row["defect"] == defect) for defect in LOOSE}
+    assert {reason: each.rows for reason, each in told.items()} == planted
+    assert all(each.meaning and each.where.endswith("quarantine") for each in told.values())
 
 
 def first(demo: Demo, defect: str) -> dict[str, object]:

@@ -165,12 +165,16 @@ def run(context: Context) -> None:
 
 
 @commands.command()
-@click.argument("conversation_id")
+@click.argument("conversation_id", required=False)
 @configured
-def why(context: Context, conversation_id: str) -> None:
-    """Tell what became of a conversation, step by step, with rules, values and thresholds."""
-    from finelake.why import tell
+def why(context: Context, conversation_id: str | None) -> None:
+    """Tell what became of a conversation, step by step; without an id, of rows that belong to no conversation."""
+    from finelake.why import tell, tell_loose
 
+    if conversation_id is None:
+        loose = tell_loose(context.spark, context.settings)
+        context.show(render.loose_rows(loose), [render.as_json(one) for one in loose])
+        return
     story = tell(context.spark, context.settings, conversation_id)
     context.show(render.story(story), render.as_json(story))
 

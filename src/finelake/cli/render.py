@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from finelake.training.clean import LeftOver
     from finelake.training.outcome import TrainingOutcome
     from finelake.training.promotion.desk import Promoted
-    from finelake.why import Story
+    from finelake.why import LooseRows, Story
 
 
 def as_json(result: Any) -> Any:
@@ -147,6 +147,17 @@ def story(told: Story) -> RenderableType:
             chapter.meaning,
         )
     return Group(Text(f"Conversation {told.conversation_id}, run {told.run_id}", style="bold"), table, Text(_end(told)))
+
+
+def loose_rows(found: Sequence[LooseRows]) -> RenderableType:
+    """Show how many raw rows belong to no conversation, by reason."""
+    if not found:
+        return Text("Every raw row belongs to a conversation. Name one: finelake why ID")
+    table = _table("reason", "rows", "meaning")
+    for one in found:
+        table.add_row(one.reason, f"{one.rows:,}", one.meaning)
+    table.caption = f"Raw rows without a conversation. They stand in {found[0].where}, with unit = 'row'."
+    return table
 
 
 def left_overs(found: Sequence[LeftOver], *, removed: bool) -> RenderableType:
