@@ -15,7 +15,7 @@ from operator import or_
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.config.settings import Settings
@@ -31,7 +31,7 @@ from finelake.tables import names
 from finelake.tables.changes import identify, same_rows_since
 from finelake.tables.names import TableRef, source_ref, table_ref
 from finelake.tables.reading import latest_version, read_table, table_exists
-from finelake.tables.writing import delete_where
+from finelake.tables.writing import delete_matching, delete_where
 
 logger = logging.getLogger(__name__)
 
@@ -135,25 +135,24 @@ def _delete_answers(spark: SparkSession, tables: dict[str, TableRef], request: R
     """Delete the answers that were given to questions from the conversations; scores name them by their keys."""
     scores = read_table(spark, tables[names.SCORES])
     named = scores.where(subject_of(F.col("conversation_id")).isin(*request.subjects))
-    keys = named.select(F.explode(F.array(*ANSWER_KEYS)).alias("key")).where("key IS NOT NULL").distinct()
-    return _delete_keyed(spark, tables[names.ANSWERS], "key", [row["key"] for row in keys.collect()])
+    keys = named.select(F.explode(F.array(*ANSWER_KEYS)).alias("key"))
+    return _delete_keyed(spark, tables[names.ANSWERS], keys)
 
 
 def _delete_vectors(spark: SparkSession, settings: Settings, tables: dict[str, TableRef], request: Request) -> int:
     """Delete the vectors of the conversations' texts; the next run embeds a text anew that others have too."""
     annotated = read_table(spark, tables[names.ANNOTATED])
     theirs = annotated.where(subject_of(F.col("conversation_id")).isin(*request.subjects))
-    contents = theirs.select(content_of(settings.embeddings).alias("content")).where("content IS NOT NULL").distinct()
-    return _delete_keyed(spark, tables[names.EMBEDDINGS], "content", [row["content"] for row in contents.collect()])
+    contents = theirs.select(content_of(settings.embeddings).alias("content"))
+    return _delete_keyed(spark, tables[names.EMBEDDINGS], contents)
 
 
-def _delete_keyed(spark: SparkSession, table: TableRef, column: str, values: Sequence[str]) -> int:
-    if not values:
-        return 0
-    count = _count(spark, table, F.col(column).isin(*values))
+def _delete_keyed(spark: SparkSession, table: TableRef, keys: DataFrame) -> int:
+    """Delete the rows whose key is among some; gives how many there were."""
+    column, wanted = keys.columns[0], keys.dropna().distinct()
+    count = read_table(spark, table).join(F.broadcast(wanted), on=column, how="left_semi").count()
     if count:
-        quoted = ", ".join(f"'{value}'" for value in values)
-        delete_where(spark, table, f"`{column}` IN ({quoted})")
+        delete_matching(wanted, table, on=column)
     return count
 
 

@@ -54,6 +54,8 @@ LAYOUTS: dict[str, Layout] = {
     names.EMBEDDINGS: Layout(clustered=("content",), serves="reuse of vectors, joined by the text's hash"),
     names.TOPICS: Layout(serves="a few thousand rows: read whole"),
     names.CONVERSATION_TOPICS: Layout(clustered=_CONVERSATION, serves="splits and mixing, joined by conversation"),
+    names.INCREMENTS: Layout(serves="one row a run: read whole"),
+    names.ERASURES: Layout(clustered=("subject",), serves="what may not be used, joined by subject"),
     names.RUNS: Layout(clustered=("run_id",), serves="the journal of one run"),
     names.PROMOTIONS: Layout(clustered=("run_id",), serves="the journal of one alias"),
     names.RUN_EVENTS: Layout(clustered=("run_id", "job_id"), serves="the telemetry of one run and job"),
