@@ -7,14 +7,26 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from finelake.emulator.errors import ApiError
 
 _LOOPBACK = {"127.0.0.1", "localhost"}
 _SECONDS = 30.0
 _CHUNK = 1024 * 1024
+
+
+def local_path(address: str) -> Path | None:
+    """Give the path of a file address; None for another address. Raises ApiError 400 when no file is there."""
+    parts = urlsplit(address)
+    if parts.scheme != "file":
+        return None
+    path = Path(unquote(parts.path))
+    if parts.netloc or not path.is_file():
+        raise ApiError(400, "fileImportFailed", "The content_url names no file of this machine.")
+    return path
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from finelake.emulator import views_azure, views_openai
-from finelake.emulator.fetching import fetched
+from finelake.emulator.fetching import fetched, local_path
 from finelake.emulator.files import FileRecord
 from finelake.emulator.paging import page
 from finelake.emulator.security import Body
@@ -52,6 +52,10 @@ class FileRoutes:
     def import_file(self, body: Body) -> Response:
         """Fetch a file from an address."""
         address, filename, purpose = (str(body.get(key) or "") for key in ("content_url", "filename", "purpose"))
+        path = local_path(address)
+        if path is not None:
+            record = self._services.files.link(self._plane, filename=filename, purpose=purpose, path=path)
+            return JSONResponse(self._view(record), 201)
         with fetched(address) as source:
             record = self._services.files.create(self._plane, filename=filename, purpose=purpose, source=source)
         return JSONResponse(self._view(record), 201)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -45,6 +46,11 @@ class FineTuningService(ABC):
     def parts_client(self) -> OpenAI:
         """The client that uploads files in parts."""
         return self.client
+
+    def address_of(self, path: Path) -> str | None:
+        """Give the address at which the service reads a file of this machine itself; None where it must be sent."""
+        del path
+        return None
 
     def renew(self) -> bool:
         """Read the key or get the token anew after a 401; True, as asking again then makes sense."""

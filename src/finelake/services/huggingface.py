@@ -49,6 +49,10 @@ class HuggingFaceService(AzureOpenAIService):
         self._revive()
         return super().client
 
+    def address_of(self, path: Path) -> str | None:
+        """Give a file's address: the service is on the same machine, and links the file in place of taking it in."""
+        return path.absolute().as_uri()
+
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give the method, and what only models with weights have."""
         own = self._local.model_dump(mode="json", include=OWN, exclude_defaults=True)

@@ -17,6 +17,7 @@ from finelake.emulator.transformer.process import HeldProcess
 from finelake.services.base import FineTuningService
 from finelake.services.connect import connect
 from finelake.services.deployed import ModelAddress, Target
+from finelake.training.effects.imports import import_at
 from support.chats_to_learn import chats
 
 pytestmark = pytest.mark.http
@@ -47,8 +48,9 @@ def service(settings: Settings) -> Iterator[FineTuningService]:
 def begin(service: FineTuningService, settings: Settings, model: str, **own: Any) -> str:
     """Upload the lines and create a job; `own` changes what only models with weights have."""
     client = service.client
-    with Path(settings.output.folder, "train.jsonl").open("rb") as lines:
-        file = client.files.create(file=lines, purpose="fine-tune")
+    address = service.address_of(Path(settings.output.folder, "train.jsonl"))
+    assert address is not None
+    file = import_at(service, address, name="train.jsonl")
     until(lambda: client.files.retrieve(file.id).status == "processed")
     body = service.job_body(settings.training)
     body["transformers"] = body["transformers"] | own

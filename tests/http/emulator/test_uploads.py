@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 from openai import BadRequestError, NotFoundError
+from openai.types import FileObject
 
 pytestmark = pytest.mark.http
 
@@ -86,3 +87,25 @@ def test_byte_order_mark_is_accepted_and_kept(emulator, tools):
     assert client.files.retrieve(file_id).status == "processed"
     assert client.files.content(file_id).read() == content
     assert tools.finished(client, tools.create_job(client, file_id).id).status == "succeeded"
+
+
+def test_a_file_of_this_machine_is_linked_and_keeps_what_it_was(emulator, tools, tmp_path):
+    client, content = emulator.azure(), tools.talk_lines(10, seed=4)
+    published, other = tmp_path / "train 1.jsonl", tmp_path / "new.jsonl"
+    published.write_bytes(content)
+
+    def link(address, name="train.jsonl"):
+        body = {"content_url": address, "filename": name, "purpose": "fine-tune"}
+        return client.post("/files/import", cast_to=FileObject, body=body)
+
+    file = client.files.wait_for_processing(link(published.as_uri()).id, poll_interval=0.02)
+    assert (file.status, file.bytes) == ("processed", len(content))
+    assert published.stat().st_nlink == 2
+    other.write_bytes(b"published again")
+    other.replace(published)
+    assert client.files.content(file.id).read() == content
+    for address in (tmp_path.as_uri(), (tmp_path / "none.jsonl").as_uri(), "file://elsewhere/train.jsonl"):
+        with pytest.raises(BadRequestError, match="names no file of this machine"):
+            link(address)
+    with pytest.raises(BadRequestError, match="have the extension"):
+        link(published.as_uri(), name="notes.txt")

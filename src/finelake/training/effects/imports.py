@@ -32,7 +32,12 @@ def content_url(base: str, filename: str) -> str:
 
 def import_from(service: FineTuningService, base: str, *, file: DataFile, name: str) -> FileObject:
     """Ask the service, once, to fetch a published file from below `base` and keep it as `name`."""
-    body = {"content_url": content_url(base, file.path.name), "filename": name, "purpose": "fine-tune"}
+    return import_at(service, content_url(base, file.path.name), name=name)
+
+
+def import_at(service: FineTuningService, address: str, *, name: str) -> FileObject:
+    """Ask the service, once, to fetch what is at an address and keep it as `name`."""
+    body = {"content_url": address, "filename": name, "purpose": "fine-tune"}
     client = service.parts_client
     return service.contact.readable(lambda: client.post("/files/import", cast_to=FileObject, body=body), needs="id")
 

@@ -17,7 +17,7 @@ from finelake.errors import RunBusyError, ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.credentials import resolve
 from finelake.training.data import DataFile
-from finelake.training.effects.imports import import_from, verify
+from finelake.training.effects.imports import import_at, import_from, verify
 from finelake.training.effects.log import EffectLog
 from finelake.training.effects.parts import Parts
 from finelake.training.effects.perform import Effect, perform
@@ -150,6 +150,9 @@ def _act(
     progress: Progress,
 ) -> Callable[[], FileObject]:
     run_log, log = logs
+    address = service.address_of(file.path)
+    if address is not None:
+        return lambda: import_at(service, address, name=name)
     if plan.import_base is not None:
         base = plan.import_base
         return lambda: import_from(service, base, file=file, name=name)
