@@ -142,7 +142,7 @@ def _start(server: _Server, command: Sequence[str], model: str) -> None:
         server.process.start(
             [part.format_map(values) for part in command],
             log=server.folder / "server.log",
-            environment={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+            environment={**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_UPDATE_CHECK": "1"},
         )
     except OSError as error:
         raise _broken(f"The model's server could not be started: {command[0]}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -118,8 +119,11 @@ def _processor() -> Device:
 
 
 def _available() -> float:
-    """Give the bytes that processes may still take without swapping, also within a container's limit."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    """Give the bytes that may still be taken without swapping, also within a container's limit; else all there are."""
+    told = Path("/proc/meminfo")
+    if not told.exists():
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    lines = told.read_text(encoding="ascii").splitlines()
     free = float(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     if limit.exists() and (most := limit.read_text(encoding="ascii").strip()).isdigit():
