@@ -99,7 +99,7 @@ def test_activations_grow_with_tokens_and_shrink_by_checkpointing(shape: Shape) 
     one = footprint(shape, LOAD, overhead=0.0)
     twice = footprint(shape, replace(LOAD, sequence=200), overhead=0.0)
     assert twice.activations == 2 * one.activations
-    assert twice.logits == 2 * one.logits == 2 * 200 * VOCABULARY * 12
+    assert twice.logits == 2 * one.logits == 2 * 200 * VOCABULARY * 20
     assert footprint(shape, replace(LOAD, checkpointing=True), overhead=0.0).activations < one.activations
     assert one.total == sum((one.weights, one.gradients, one.optimizer, one.activations, one.logits))
 

@@ -82,17 +82,18 @@ def _activations(shape: Shape, load: Load, width: int) -> float:
     """Count what a layer keeps for its backward pass.
 
     The way of counting is that of Korthikanti and others, 2022, Reducing Activation Recomputation, section 4.1, for a
-    layer as Llama's: inputs of both norms (32-bit) and what they give, queries, keys, values, what attention gives,
-    and four tensors of the gated feed-forward part. Attention scores are not kept (fused attention). A checkpointed
-    layer keeps its input, and one layer at a time is computed again.
+    layer as Llama's: of both norms the input (32-bit), what is normalized and what comes out; queries, keys and values,
+    the first two turned by their place besides; what attention gives; and four tensors of the gated feed-forward part.
+    Attention scores are not kept (fused attention). A checkpointed layer keeps its input, and one layer at a time is
+    computed again.
     """
-    tokens = load.batch * load.sequence
-    layer = 2 * shape.hidden * (FULL_BYTES + width) + width * (2 * shape.hidden + 2 * shape.key_value + 4 * shape.inner)
+    tokens, hidden, keys = load.batch * load.sequence, shape.hidden, shape.key_value
+    layer = 2 * hidden * (FULL_BYTES + 2 * width) + width * (3 * hidden + 3 * keys + 4 * shape.inner)
     if load.checkpointing:
         return float(tokens * (shape.layers * shape.hidden * width + layer))
     return float(tokens * shape.layers * layer)
 
 
 def _logits(shape: Shape, load: Load, width: int) -> float:
-    """Count logits, their 32-bit copy for the loss, and that copy's gradient: as many as the vocabulary a token."""
-    return float(load.batch * load.sequence * shape.vocabulary * (width + 2 * FULL_BYTES))
+    """Count logits, and in 32 bits their copy, its logarithms of shares, and the gradients of both, for each token."""
+    return float(load.batch * load.sequence * shape.vocabulary * (width + 4 * FULL_BYTES))
