@@ -121,16 +121,17 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=4000)
+    parser.add_argument("--go-on", action="store_true", help="the folder is there, with what was curated in it")
     parser.add_argument("--unbroken", action="store_true", help="kill nothing")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     given = parser.parse_args()
     folder = given.folder.absolute()
-    folder.mkdir(parents=True)
-    turns = _first(given.file, folder / "turns.jsonl", given.conversations)
-    size = Size(vocabulary=given.vocabulary, hidden=given.hidden, layers=given.layers, positions=512)
-    make_tiny(folder / "model", (json.loads(line)["text"] for line in turns), size=size, seed=7)
     road = Road(folder, given.set)
     try:
+        if not given.go_on:
+            folder.mkdir(parents=True)
+            size = Size(vocabulary=given.vocabulary, hidden=given.hidden, layers=given.layers, positions=512)
+            _prepare(road, given.file, given.conversations, size)
         told = _go(road, kills=list if given.unbroken else road.broken_training)
     finally:
         running = find_service(road.state)
@@ -139,9 +140,14 @@ def main() -> None:
     sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
-def _go(road: Road, *, kills: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+def _prepare(road: Road, file: Path, conversations: int, size: Size) -> None:
+    turns = _first(file, road.folder / "turns.jsonl", conversations)
+    make_tiny(road.folder / "model", (json.loads(line)["text"] for line in turns), size=size, seed=7)
     road.go("ingest", str(road.folder / "turns.jsonl"))
-    curated = road.go("curate")["curate"]
+    road.go("curate")
+
+
+def _go(road: Road, *, kills: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
     planned = road.go("plan")
     killed = kills()
     trained = road.go("train")
@@ -151,7 +157,7 @@ def _go(road: Road, *, kills: Callable[[], list[dict[str, Any]]]) -> dict[str, A
     told, result = road.progress(), road.result()
     return {
         "steps": road.steps,
-        "files": curated["files"],
+        "files": planned["plan"]["files"],
         "plan": [one for one in planned["plan"]["findings"] if one["check"] in ("memory", "training_time")],
         "killed": killed,
         "trained": trained,
