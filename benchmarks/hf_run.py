@@ -75,9 +75,16 @@ class Road:
             kill()
             name = getattr(kill, "__name__", "kill")
             kills.append({"killed": "driver" if name == "kill" else name.removeprefix("kill_"), "step": step})
+            (self.folder / "kills.json").write_text(json.dumps(kills), encoding="utf-8")
         driver.communicate()
         self.note("train (killed)", driver.returncode, began)
         return kills
+
+    def earlier_kills(self) -> list[dict[str, Any]]:
+        """Read what was killed by an earlier start of this script."""
+        place = self.folder / "kills.json"
+        found: list[dict[str, Any]] = json.loads(place.read_text(encoding="utf-8")) if place.exists() else []
+        return found
 
     def wait_for(self, share: float) -> int:
         """Wait until a share of the steps is done and give the step."""
@@ -132,7 +139,8 @@ def main() -> None:
             folder.mkdir(parents=True)
             size = Size(vocabulary=given.vocabulary, hidden=given.hidden, layers=given.layers, positions=512)
             _prepare(road, given.file, given.conversations, size)
-        told = _go(road, kills=list if given.unbroken else road.broken_training)
+        begun = given.go_on and bool(road.progress())
+        told = _go(road, kills=road.earlier_kills if given.unbroken or begun else road.broken_training)
     finally:
         running = find_service(road.state)
         if running is not None:

@@ -85,14 +85,18 @@ def find_service(state: Path, port: int = 0) -> Running | None:
         return None
     try:
         described = json.loads((state / "service.json").read_text(encoding="utf-8"))
+        pid = int(described["pid"])
     except (OSError, ValueError):
+        return None
+    if not _is_alive(pid):
+        # What a service that was killed has left; the one that holds the lock now has not replaced it yet.
         return None
     if port not in (0, described["port"]):
         raise EnvironmentProblem(
             f"A local service with the state {state} answers on port {described['port']}, not {port}. "
             f"Use that port, or end process {described['pid']}."
         )
-    return Running(int(described["pid"]), str(described["url"]))
+    return Running(pid, str(described["url"]))
 
 
 def _is_held(state: Path) -> bool:
@@ -104,3 +108,13 @@ def _is_held(state: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
