@@ -14,6 +14,7 @@ from finelake.config.settings import Decontamination, SplitCut, Splits
 from finelake.contamination.spans import OWN_SPLITS
 from finelake.errors import LeakageError
 from finelake.splitting.ranks import TRAIN, VALIDATION, rank_of, span_of
+from finelake.tables.local import local_frame
 
 _KEYS = {
     "conversations_in_two_splits": "conversation_id",
@@ -84,7 +85,7 @@ def audit_splits(evidence: Evidence, *, splits: Splits, decontamination: Deconta
 def audit_frame(spark: SparkSession, findings: Sequence[Finding], *, run_id: str) -> DataFrame:
     """Give the findings as the audit table has them."""
     rows = [(run_id, each.check, each.found, each.allowed, each.passed) for each in findings]
-    return spark.createDataFrame(rows, _SCHEMA)
+    return local_frame(spark, rows, _SCHEMA)
 
 
 def require_proof(findings: Sequence[Finding], *, table: str) -> None:

@@ -15,6 +15,7 @@ import click
 from finelake import __version__
 from finelake.cli import render
 from finelake.cli.context import Context, configured
+from finelake.cli.job import job
 from finelake.cli.lineage import diff, reproduce, runs
 from finelake.cli.upkeep import erase, vacuum
 from finelake.errors import PlanRefusedError
@@ -258,7 +259,7 @@ def demo(folder: Path, port: int, keep_service: bool) -> None:
     raise SystemExit(run_demo(folder, port=port, keep_service=keep_service))
 
 
-for command in (runs, reproduce, diff, erase, vacuum):
+for command in (runs, reproduce, diff, erase, vacuum, job):
     commands.add_command(command)
 
 

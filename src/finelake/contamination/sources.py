@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 from finelake.config.settings import Decontamination, EvaluationTable
 from finelake.errors import ConfigError, InputError
 from finelake.files import sha256_of
+from finelake.tables.local import local_frame
 from finelake.tables.names import source_ref
 from finelake.tables.reading import latest_version, read_table
 
@@ -99,7 +100,7 @@ def _read_file(spark: SparkSession, table: EvaluationTable) -> DataFrame:
     fields = [T.StructField(name, T.StringType()) for name in dict.fromkeys(texts)]
     if table.messages is not None:
         fields.append(T.StructField(table.messages, T.ArrayType(_MESSAGE)))
-    lines = spark.createDataFrame(_lines(Path(table.file or "")))
+    lines = local_frame(spark, _lines(Path(table.file or "")))
     parsed = F.from_json(F.ltrim("value", F.lit("\ufeff")), T.StructType(fields))
     return lines.select(parsed.alias("parsed")).where(F.col("parsed").isNotNull()).select("parsed.*")
 

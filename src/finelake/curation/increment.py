@@ -30,6 +30,7 @@ from finelake.replies.canned import conversations_with
 from finelake.tables import names
 from finelake.tables.changes import Identity, changed_rows, identify, same_rows_since
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.reading import condition_of, latest_version, read_table, table_exists
 from finelake.tables.writing import append, delete_matching
 
@@ -131,7 +132,7 @@ def _from_feed(run: CurationRun, before: Basis, now: Basis, source: Identity) ->
     if mode == "compare" or not source.feed or now.source_version < before.source_version:
         return None
     if now.source_version == before.source_version:
-        return run.spark.createDataFrame([], "conversation_id string")
+        return local_frame(run.spark, [], "conversation_id string")
     try:
         changes = changed_rows(run.spark, run.source, after=before.source_version, upto=now.source_version)
         mapped = map_rows(changes, run.settings.source, run.settings.origins)

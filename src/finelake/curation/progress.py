@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import INCREMENTS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
@@ -96,6 +97,6 @@ def record_progress(
         increment.gone,
         datetime.now(UTC),
     )
-    frame = checked(spark.createDataFrame([row], schema=_SCHEMA), INCREMENTS)
+    frame = checked(local_frame(spark, [row], schema=_SCHEMA), INCREMENTS)
     key = f"{progress.annotated_id}.{progress.annotated_version}.{basis.source_id}.{basis.source_version}"
     append_once(frame, table, key=f"progress.{key}")

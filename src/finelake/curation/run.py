@@ -19,6 +19,7 @@ from finelake.erasure.requests import Erasures
 from finelake.logs import bound
 from finelake.tables import names
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import TableRef, table_ref
 from finelake.tables.reading import read_table
 from finelake.tables.together import at_once
@@ -90,7 +91,7 @@ class CurationRun:
         if self.rows_in <= HELD_SOURCE_ROWS:
             found = frame.limit(HELD_ROWS + 1).toArrow()
             if found.num_rows <= HELD_ROWS and found.get_total_buffer_size() <= HELD_BYTES:
-                return self.spark.createDataFrame(found, frame.schema)
+                return local_frame(self.spark, found, frame.schema)
         table = self.table(names.GRAPH)
         return read_table(self.spark, table, version=overwrite(frame, table, run_id=self.run_id))
 

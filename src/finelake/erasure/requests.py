@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import ERASURES, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
@@ -54,7 +55,7 @@ def record(
     """Append an entry of a request; a second time changes nothing."""
     now, text = datetime.now(UTC), json.dumps(payload or {}, sort_keys=True)
     rows = [(request.id, subject, request.reference, entry, text, now) for subject in request.subjects]
-    frame = checked(spark.createDataFrame(rows, schema=_SCHEMA), ERASURES)
+    frame = checked(local_frame(spark, rows, schema=_SCHEMA), ERASURES)
     append_once(frame, table, key=f"erasure.{request.id}.{entry}")
 
 

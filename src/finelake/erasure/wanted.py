@@ -16,6 +16,7 @@ from finelake.erasure.requests import DONE
 from finelake.errors import ConfigError, InputError
 from finelake.tables import names
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import source_ref, table_ref
 from finelake.tables.reading import read_table, table_exists
 
@@ -41,7 +42,7 @@ def wanted(
     """
     found = set(conversations)
     if users:
-        theirs = _ids(_conversations(spark, settings, spark.createDataFrame([(each,) for each in users], _USERS)))
+        theirs = _ids(_conversations(spark, settings, local_frame(spark, [(each,) for each in users], _USERS)))
         if not theirs:
             raise InputError(f"Table {settings.source.table} has no conversation of these users. Check the ids.")
         found |= theirs

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from finelake.evaluation.asking import Answer
 from finelake.evaluation.replies import Reply, ToolCall
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import ANSWERS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.schemas.training import Answers
@@ -42,9 +43,7 @@ class AnswerTable:
     def record(self, answers: Sequence[Answer]) -> None:
         """Append answers in one commit, as one file; the same keys are never appended twice."""
         now = datetime.now(UTC)
-        frame = self._spark.createDataFrame(
-            [self._row(answer, now) for answer in answers], schema=Answers.to_structtype()
-        )
+        frame = local_frame(self._spark, [self._row(answer, now) for answer in answers], schema=Answers.to_structtype())
         keys = hashlib.sha256("".join(sorted(answer.key for answer in answers)).encode()).hexdigest()
         append_once(frame.coalesce(1), self._table, key=f"{self._run_id}.answers.{keys}")
 

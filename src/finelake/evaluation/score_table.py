@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 from pyspark.sql import SparkSession
 
 from finelake.evaluation.item import TEST
+from finelake.tables.local import local_frame
 from finelake.tables.names import TableRef
 from finelake.tables.schemas.training import Scores
 from finelake.tables.writing import append_once
@@ -34,5 +35,5 @@ def record_scores(
 ) -> None:
     """Append an evaluation's scores, once: the same evaluation of a run is not written again."""
     rows = [(run_id, evaluation_id, *astuple(score)) for score in scores]
-    frame = spark.createDataFrame(rows, schema=Scores.to_structtype())
+    frame = local_frame(spark, rows, schema=Scores.to_structtype())
     append_once(frame.coalesce(1), table, key=f"{run_id}.scores.{evaluation_id}", new_columns=True)

@@ -15,6 +15,7 @@ from finelake.errors import InputError
 from finelake.mixing.places import MOST_STRATA, last_places, place_of
 from finelake.mixing.quotas import share_quotas, weighted_quotas
 from finelake.rules.registry import Rule, register
+from finelake.tables.local import local_frame
 
 OVER_CAP = register(
     Rule(
@@ -83,7 +84,7 @@ class _Mix:
             return
         quota = {value: quotas if isinstance(quotas, int) else quotas[value] for value in last}
         items = [(value, place, str(quota[value])) for value, place in sorted(last.items())]
-        found = self.rows.sparkSession.createDataFrame(items, schema="stratum string, last bigint, threshold string")
+        found = local_frame(self.rows.sparkSession, items, schema="stratum string, last bigint, threshold string")
         marked = self.rows.withColumn("stratum", stratum).join(F.broadcast(found), on="stratum", how="left")
         behind = F.coalesce(F.col("place") > F.col("last"), F.lit(False))
         named = F.col("stratum") if column is None else F.concat(F.lit(f"{column}="), "stratum")
@@ -182,4 +183,4 @@ def _limit(column: str | None, quotas: Mapping[str, int] | int, last: Mapping[st
 
 def _no_removals(conversations: DataFrame) -> DataFrame:
     schema = "conversation_id string, step string, action string, reason string, kept_id string, value string"
-    return conversations.sparkSession.createDataFrame([], schema=f"{schema}, threshold string")
+    return local_frame(conversations.sparkSession, [], schema=f"{schema}, threshold string")

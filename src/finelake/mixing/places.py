@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from finelake.errors import InputError
+from finelake.tables.local import local_frame
 
 _PLACE_BITS = 63
 _BUCKET_BITS = 12
@@ -62,5 +63,5 @@ def last_places(rows: DataFrame, *, quotas: Mapping[str, int] | int) -> dict[str
 def _with_quota(rows: DataFrame, quotas: Mapping[str, int] | int) -> DataFrame:
     if isinstance(quotas, int):
         return rows.withColumn("quota", F.lit(quotas).cast("bigint"))
-    frame = rows.sparkSession.createDataFrame(sorted(quotas.items()), schema="stratum string, quota bigint")
+    frame = local_frame(rows.sparkSession, sorted(quotas.items()), schema="stratum string, quota bigint")
     return rows.join(F.broadcast(frame), on="stratum", how="inner")

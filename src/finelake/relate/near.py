@@ -21,6 +21,7 @@ from finelake.relate.graph_spark import Save
 from finelake.relate.labels import name_of
 from finelake.relate.related import PairsInMemory, pairs_of, resolve_on_driver, resolve_on_spark
 from finelake.rules.registry import Rule, register
+from finelake.tables.local import local_frame
 
 DUPLICATE_NEAR = register(
     Rule(
@@ -103,7 +104,7 @@ def near_groups(pairs: DataFrame) -> DataFrame:
 def _measured(found: near_driver.Candidates, documents: DataFrame, *, bound: int, save: Save) -> Measured:
     if max(found.shingles, len(found.low) * _PAIR_VALUES) <= bound:
         return near_driver.verified(found, documents=documents)
-    pairs = documents.sparkSession.createDataFrame(found.pairs())
+    pairs = local_frame(documents.sparkSession, found.pairs())
     return save(near_spark.verified(pairs, documents=documents))
 
 
@@ -121,10 +122,10 @@ def _histogram(measured: Measured) -> dict[str, int]:
 def _resolved(measured: Measured, *, config: Duplicates, spark: SparkSession, save: Save) -> DataFrame:
     """Resolve the pairs that are alike enough, on the driver where they fit."""
     if isinstance(measured, PairsInMemory):
-        return spark.createDataFrame(resolve_on_driver(measured.alike(config.threshold)), _RESOLVED)
+        return local_frame(spark, resolve_on_driver(measured.alike(config.threshold)), _RESOLVED)
     alike = measured.where(F.col("similarity") >= config.threshold)
     if alike.count() * _PAIR_VALUES <= config.driver_values:
-        return spark.createDataFrame(resolve_on_driver(pairs_of(alike.toArrow())), _RESOLVED)
+        return local_frame(spark, resolve_on_driver(pairs_of(alike.toArrow())), _RESOLVED)
     return resolve_on_spark(alike, save=save)
 
 

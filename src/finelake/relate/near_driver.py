@@ -24,6 +24,7 @@ from finelake.relate.related import PairsInMemory
 from finelake.relate.shingles import ShingleSets, shingle
 from finelake.relate.signatures import Size, keys_of, packed, size_of_run, unpacked
 from finelake.relate.verify import distinct_shingles, jaccard
+from finelake.tables.local import local_frame
 
 _SHINGLED = "label string, group string, since bigint, hashes binary"
 
@@ -76,7 +77,7 @@ def verified(found: Candidates, *, documents: DataFrame) -> PairsInMemory:
 def _members(found: Candidates, documents: DataFrame) -> pa.Table:
     labels = found.labels.take(pa.array(found.members)).to_pylist()
     names = pa.table({"conversation_id": pa.array([name_in(label) for label in labels], pa.string())})
-    wanted = F.broadcast(documents.sparkSession.createDataFrame(names))
+    wanted = F.broadcast(local_frame(documents.sparkSession, names))
     texts = documents.join(wanted, "conversation_id", "left_semi").select("label", "group", "since", "compared")
     rows = texts.mapInArrow(_shingled, _SHINGLED).toArrow()
     if rows.num_rows != len(labels):

@@ -19,6 +19,7 @@ from finelake.relate.graph_spark import Save, keepers_spark
 from finelake.relate.labels import name_of
 from finelake.relate.semantic_pairs import fit_centres, semantic_pairs
 from finelake.rules.registry import Rule, register
+from finelake.tables.local import local_frame
 
 DUPLICATE_SEMANTIC = register(
     Rule(
@@ -54,7 +55,7 @@ def semantic_duplicates(
     centres = fit_centres(vectored, config=config)
     facts: dict[str, Any] = {"threshold": config.threshold, "clusters": len(centres), "probes": config.probes}
     if not len(centres):
-        return Found(_named(documents.sparkSession.createDataFrame([], _SCHEMA)), facts | {"pairs": 0, "capped": 0})
+        return Found(_named(local_frame(documents.sparkSession, [], _SCHEMA)), facts | {"pairs": 0, "capped": 0})
     measured = save(semantic_pairs(vectored, centres=centres, config=config))
     counted = measured.agg(F.count(F.lit(1)).alias("pairs"), F.count_if("capped").alias("capped")).first()
     facts |= counted.asDict() if counted is not None else {}
@@ -87,7 +88,7 @@ def _on_driver(measured: DataFrame) -> DataFrame:
         (row["first"], row["second"], row["similarity"], into.get(there) == here)
         for row, here, there in zip(rows, low.tolist(), high.tolist(), strict=True)
     ]
-    return measured.sparkSession.createDataFrame(resolved, _SCHEMA)
+    return local_frame(measured.sparkSession, resolved, _SCHEMA)
 
 
 def _on_spark(measured: DataFrame, *, save: Save) -> DataFrame:

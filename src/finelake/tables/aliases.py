@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import ALIASES, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
@@ -88,7 +89,7 @@ class DeltaAliases:
 
         Raises OutputError and Spark's own errors when nothing was written.
         """
-        frame = checked(self._spark.createDataFrame([tuple(asdict(entry).values())], schema=_SCHEMA), ALIASES)
+        frame = checked(local_frame(self._spark, [tuple(asdict(entry).values())], schema=_SCHEMA), ALIASES)
         key = f"alias.{entry.project}.{entry.alias}"
         try:
             append_once(frame, self._table, key=key, version=entry.sequence)

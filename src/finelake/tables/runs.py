@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from finelake.tables.contracts import checked
 from finelake.tables.journal import Entry
+from finelake.tables.local import local_frame
 from finelake.tables.names import RUNS, TableRef
 from finelake.tables.reading import read_table, table_exists
 from finelake.tables.writing import append_once
@@ -123,7 +124,7 @@ def append_entry(spark: SparkSession, table: TableRef, entry: Entry, *, run_id: 
     """Write an entry where no entry of its number or above is; else Delta skips it, or there is a conflict."""
     text = json.dumps(entry.payload, sort_keys=True, ensure_ascii=False)
     row = (run_id, entry.sequence, entry.holder, entry.step, entry.entry, text, entry.recorded_at)
-    frame = checked(spark.createDataFrame([row], schema=_SCHEMA), RUNS)
+    frame = checked(local_frame(spark, [row], schema=_SCHEMA), RUNS)
     append_once(frame, table, key=f"run.{run_id}", version=entry.sequence, new_columns=True)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from finelake.config.settings import Topics
+from finelake.tables.local import local_frame
 from finelake.topics.model import TopicModel
 
 _SCHEMA = (
@@ -40,7 +41,7 @@ def model_frame(spark: SparkSession, model: TopicModel) -> DataFrame:
         ("term", place, term, float(idf), None, vector.tolist(), *common)
         for place, (term, idf, vector) in enumerate(known)
     ]
-    return spark.createDataFrame(rows, schema=_SCHEMA)
+    return local_frame(spark, rows, schema=_SCHEMA)
 
 
 def stored_model(rows: DataFrame, *, config_hash: str) -> TopicModel | None:

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from finelake.config.settings import Tables
 from finelake.tables import names
 from finelake.tables.contracts import checked
+from finelake.tables.local import local_frame
 from finelake.tables.names import table_ref
 from finelake.tables.writing import append_once
 from finelake.training.events import Event, Measurement
@@ -114,7 +115,7 @@ class Telemetry:
 
     def _append(self, rows: list[tuple[object, ...]], schema: str, table: str) -> None:
         if rows:
-            frame = self._spark.createDataFrame(rows, schema=schema).coalesce(1)
+            frame = local_frame(self._spark, rows, schema=schema).coalesce(1)
             append_once(
                 checked(frame, table),
                 table_ref(self._tables, table),

@@ -116,14 +116,18 @@ def test_every_wheel_task_is_read_by_its_own_parser(bundle: dict[str, Any], targ
     for _, job, task in wheel_tasks(for_target(bundle, target, USER)):
         read = read_parameters(job, task)
         assert read.given.run_id == "4711"
-        assert_settings(read.settings)
+        assert_settings(read.settings, open_model="train_hf" in {each["task_key"] for each in job["tasks"]})
 
 
-def assert_settings(settings: Settings) -> None:
+def assert_settings(settings: Settings, *, open_model: bool) -> None:
     """Hold what a task works with against what the user set."""
     assert settings.source.table == USER["source_table"]
     assert settings.tables.location == "sales.finelake"
-    assert settings.output.folder == "/Volumes/sales/finelake/finelake"
+    assert settings.output.folder == "/Volumes/sales/finelake/finelake" + ("/open" if open_model else "")
+    if open_model:
+        assert settings.service.huggingface is not None
+        assert settings.service.huggingface.models == {"open-model": "HuggingFaceTB/SmolLM2-1.7B-Instruct"}
+        return
     assert (settings.service.account, settings.service.resource_group) == ("desk", "ai")
     assert settings.service.endpoint == "https://desk.openai.azure.com"
     assert settings.service.entra is not None
@@ -158,11 +162,12 @@ def test_every_task_main_is_an_entry_point_with_a_parser_of_its_name() -> None:
         assert importlib.import_module(f"finelake.jobs.{name}").parser().prog == name
 
 
-@pytest.mark.parametrize("name", ["finelake", "finelake_classic"])
+@pytest.mark.parametrize("name", ["finelake", "finelake_classic", "finelake_huggingface"])
 def test_the_road_is_in_order_and_the_verdict_decides(bundle: dict[str, Any], name: str) -> None:
     tasks = {task["task_key"]: task for task in bundle["resources"]["jobs"][name]["tasks"]}
-    assert list(tasks) == ROUTE
-    for before, after in pairwise(ROUTE):
+    route = [key.replace("train", "train_hf") if name == "finelake_huggingface" else key for key in ROUTE]
+    assert list(tasks) == route
+    for before, after in pairwise(route):
         assert [each["task_key"] for each in tasks[after]["depends_on"]] == [before]
     assert tasks["promote"]["depends_on"][0]["outcome"] == "true"
     assert tasks["is_promote"]["condition_task"] == {
@@ -179,17 +184,18 @@ def test_the_road_is_in_order_and_the_verdict_decides(bundle: dict[str, Any], na
 
 def test_a_retry_comes_after_the_lease_of_a_dead_driver(bundle: dict[str, Any]) -> None:
     for _, job, task in wheel_tasks(for_target(bundle, "prod", USER)):
-        if task["task_key"] in {"train", "evaluate", "promote"}:
+        if task["task_key"] in {"train", "train_hf", "evaluate", "promote"}:
             lease = read_parameters(job, task).settings.training.lease_seconds
             assert task["min_retry_interval_millis"] > lease * 1000
-        if task["task_key"] == "train":
+        if task["task_key"].startswith("train"):
             hours = read_parameters(job, task).settings.training.deadline_hours
             assert task["timeout_seconds"] > hours * 3600
 
 
 def test_the_configuration_asks_for_what_the_job_gives(bundle: dict[str, Any]) -> None:
-    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "conf" / "databricks.yml").read_text(encoding="utf-8")))
-    for _, _, task in wheel_tasks(bundle):
+    for _, job, task in wheel_tasks(for_target(bundle, "prod", USER)):
+        file = next(each["default"] for each in job["parameters"] if each["name"] == "config")
+        asked = set(re.findall(r"\$\{(\w+)", Path(file).read_text(encoding="utf-8")))
         given = {text.split("=")[0] for text in task["python_wheel_task"]["parameters"] if text.startswith("FINELAKE_")}
         assert given == asked
 
@@ -228,3 +234,30 @@ def test_what_is_synchronised_and_named_is_there(bundle: dict[str, Any]) -> None
 def test_a_key_that_two_files_give_is_found(bundle: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="given twice"):
         merge(deepcopy(bundle), {"resources": {"volumes": {"finelake": {"name": "other"}}}}, place="other.yml")
+
+
+def test_the_cluster_with_a_graphics_card_installs_what_the_extra_lists(bundle: dict[str, Any]) -> None:
+    extras = setup_constants()
+    wanted = {*extras["hf"], *extras["emulator"]}
+    for _, _, task in wheel_tasks(
+        {"resources": {"jobs": {"one": bundle["resources"]["jobs"]["finelake_huggingface"]}}}
+    ):
+        listed = {each["pypi"]["package"] for each in task["libraries"] if "pypi" in each}
+        # The runtime for machine learning brings PyTorch.
+        assert listed == {each for each in wanted if not each.startswith("torch")}
+
+
+def setup_constants() -> dict[str, list[str]]:
+    """Give the extras of setup.py."""
+    assigned = {
+        node.targets[0].id: node.value
+        for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    extras = assigned["EXTRAS"]
+    assert isinstance(extras, ast.Dict)
+    return {
+        ast.literal_eval(key): ast.literal_eval(assigned[value.id] if isinstance(value, ast.Name) else value)
+        for key, value in zip(extras.keys, extras.values, strict=True)
+        if key is not None
+    }
