@@ -8,21 +8,26 @@ from collections.abc import Sequence
 
 from finelake.erasure.erase import erase
 from finelake.erasure.wanted import wanted
-from finelake.jobs.task import start
+from finelake.jobs.task import begin, task_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the task's parser."""
+    made = task_parser("erase", does="Erase the conversations that a table of requests names.")
+    made.add_argument("--requests", required=True, help="Delta table with a column conversation_id or user_id")
+    made.add_argument("--raw", action="store_true", help="delete the rows of the raw table too")
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Erase what was not erased before; an error ends the task as failed."""
-    parser = argparse.ArgumentParser(prog="erase", add_help=False)
-    parser.add_argument("--requests", required=True, help="Delta table with a column conversation_id or user_id")
-    parser.add_argument("--raw", action="store_true", help="delete the rows of the raw table too")
-    given, rest = parser.parse_known_args(arguments)
-    spark, settings = start("erase", rest)
-    ids = wanted(spark, settings, requests=given.requests)
+    task = begin(parser(), arguments)
+    given = task.given
+    ids = wanted(task.spark, task.settings, requests=given.requests)
     if not ids:
         logging.getLogger(__name__).info("erase: nothing is left to do")
         return
-    done = erase(spark, settings, ids, reference=given.requests, raw=given.raw)
+    done = erase(task.spark, task.settings, ids, reference=given.requests, raw=given.raw)
     logging.getLogger(__name__).info("erase request=%s conversations=%d", done.request, done.conversations)
 
 

@@ -33,6 +33,8 @@ BASE: dict[str, Any] = {
 # Where each command of the pages is run for real; the commands of docs/first-table.md are run as they stand there.
 RUN_BY = {
     "job": "tests/http/databricks/test_jobs.py",
+    "erase": "tests/spark/test_erasure.py",
+    "vacuum": "tests/spark/test_erasure.py",
     "ingest": "tests/spark/test_first_table.py",
     "curate": "tests/spark/test_first_table.py",
     "why": "tests/spark/test_first_table.py",
