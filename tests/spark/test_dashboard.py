@@ -143,6 +143,23 @@ def test_verdicts_and_unfinished_steps_are_listed(spark: SparkSession, runs: str
     ]
 
 
+def test_one_long_table_holds_every_measure(spark: SparkSession, demo: Demo, runs: str) -> None:
+    found = ask(spark, "observability", runs=runs)
+    keyed = {(row["run_id"], row["measure"], row["label"]): row["value"] for row in found}
+    assert len(keyed) == len(found)
+    own, balance = demo.curation.run_id, demo.curation.balance
+    assert keyed[own, "rows", "in"] == demo.ingested.rows
+    assert keyed[own, "conversations", "quarantined"] == balance.conversations_quarantined
+    assert keyed[own, "examples", "train"] == demo.curation.files["train"].examples
+    assert {label for run, measure, label in keyed if (run, measure) == (own, "reason")} == set(demo.curation.rules)
+    assert keyed["t1", "verdict", "promote"] == 1
+    assert (keyed["t1", "cost", "USD"], keyed["t1", "gain", "chrf"], keyed["t2", "trained_tokens", None]) == (
+        0.25,
+        20.0,
+        1_000,
+    )
+
+
 def test_every_query_names_its_parameters() -> None:
     for path in QUERIES.glob("*.sql"):
         text = path.read_text(encoding="utf-8")
