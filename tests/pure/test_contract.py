@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from support import contract_rules
+from support.udf_globals import makes_functions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -173,6 +175,19 @@ def test_the_emulator_imports_no_spark() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [name for name in names if name.split(".")[0] == "pyspark"], path.name
+
+
+def test_what_runs_on_workers_brings_no_network_client() -> None:
+    """Workers of serverless have no network: modules with user-defined functions import nothing that needs one."""
+    modules = [
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+        for path in python_files()
+        if ROOT / "src" in path.parents and makes_functions(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert "finelake.annotate.one_pass" in modules
+    code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"openai", "httpx", "requests", "azure.identity", "databricks.sdk", "mlflow"} & set(done.stdout.split())
 
 
 def test_hard_requirements_leave_spark_to_the_runtime() -> None:

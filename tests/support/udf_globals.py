@@ -16,10 +16,15 @@ _DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetCom
 
 def captured_globals(tree: ast.Module) -> set[str]:
     """Give the mutable module names that functions inside functions read, where the module makes UDFs at all."""
-    if not any(_name(node) in MAKERS for node in ast.walk(tree)):
+    if not makes_functions(tree):
         return set()
     mutable = mutable_names(tree)
     return {name for function in _inner_functions(tree) for name in _reads(function) & mutable}
+
+
+def makes_functions(tree: ast.Module) -> bool:
+    """Tell whether a module makes user-defined functions."""
+    return any(_name(node) in MAKERS for node in ast.walk(tree))
 
 
 def mutable_names(tree: ast.Module) -> set[str]:
