@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import RateLimitError
+from openai.types.chat import ChatCompletion
 from openai.types.fine_tuning import FineTuningJob
 from tests.hf.service.setting import MODEL, ended, local_settings, publish_chats
 
@@ -63,6 +65,16 @@ def over(service: FineTuningService, job: str) -> FineTuningJob:
     return service.job(job)
 
 
+def patient(ask: Callable[[], ChatCompletion]) -> ChatCompletion:
+    """Ask again while the model's server starts."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return ask()
+        except RateLimitError:
+            assert time.monotonic() < deadline
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + WAIT_SECONDS
@@ -83,7 +95,8 @@ def answer_of(service: FineTuningService, name: str, model: str, version: str = 
     """Deploy a model and ask it; give the answer and the fingerprint of its weights."""
     assert service.deployments is not None
     service.deployments.put(Target(name, ModelAddress("Hugging Face", model, version), "Standard", 10))
-    done = service.client.chat.completions.create(model=name, messages=QUESTION, max_tokens=12, temperature=0)
+    asked = {"model": name, "messages": QUESTION, "max_tokens": 12, "temperature": 0}
+    done = patient(lambda: service.client.chat.completions.create(**asked))
     return done.choices[0].message.content or "", done.system_fingerprint
 
 
