@@ -112,6 +112,7 @@ setup(
             "plan = finelake.jobs.plan:main",
             "train = finelake.jobs.train:main",
             "evaluate = finelake.jobs.evaluate:main",
+            "shards = finelake.jobs.shards:main",
             "promote = finelake.jobs.promote:main",
             "rollback = finelake.jobs.rollback:main",
             "reproduce = finelake.jobs.reproduce:main",

@@ -87,6 +87,16 @@ def train(context: Context, take_over: bool) -> None:
 
 
 @commands.command()
+@configured
+def shards(context: Context) -> None:
+    """Write the curated splits as Parquet shards, for training open models without the driver's memory."""
+    from finelake.huggingface.publishing import publish_shards
+
+    manifest = publish_shards(context.spark, context.settings)
+    context.show(render.shards(manifest, folder=str(context.settings.shards.folder)), {"shards": manifest})
+
+
+@commands.command()
 @click.option("--job", metavar="ID", help="Default: the job of the run that the configuration stands for.")
 @configured
 def cancel(context: Context, job: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,15 @@ def ingested(loaded: Ingested) -> RenderableType:
 def ingested_json(loaded: Ingested) -> dict[str, Any]:
     """Give a load as plain JSON values."""
     return {**asdict(loaded), "table": str(loaded.table)}
+
+
+def shards(manifest: Mapping[str, Any], *, folder: str) -> RenderableType:
+    """Show what was written for each split."""
+    view = _table("split", "shards", "examples", "tokens", "trained tokens", "bytes")
+    for split, found in manifest["splits"].items():
+        counts = (len(found["shards"]), *(found[key] for key in ("rows", "tokens", "trained_tokens", "bytes")))
+        view.add_row(split, *(f"{count:,}" for count in counts))
+    return Group(Text(f"Shards of curation {manifest['run_id']} in {folder}"), view)
 
 
 def curated(curation: Curation) -> RenderableType:

@@ -13,6 +13,7 @@ from pydantic import StringConstraints, model_validator
 from finelake.config.duplicates import Duplicates, Semantic
 from finelake.config.evaluation import Evaluation
 from finelake.config.examples import Checks, Conversations, Examples, SystemPrompt, Tokens, Tools
+from finelake.config.huggingface import Shards
 from finelake.config.increments import Increments
 from finelake.config.mixing import Cap, Mixing, Weights
 from finelake.config.planning import Plan
@@ -52,6 +53,7 @@ __all__ = [
     "Service",
     "SessionSettings",
     "Settings",
+    "Shards",
     "Source",
     "SplitCut",
     "Splits",
@@ -79,6 +81,7 @@ class Settings(Section):
     source: Source
     tables: Tables = Tables()
     output: Output = Output()
+    shards: Shards = Shards()
     session: SessionSettings = SessionSettings()
     conversations: Conversations = Conversations()
     examples: Examples = Examples()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from finelake.config.session import SessionSettings
 from finelake.errors import EnvironmentProblem
-from finelake.huggingface import worker
 from finelake.huggingface.folder import JobFolder
 from finelake.huggingface.job import Job
+from finelake.huggingface.worker import work
 from finelake.session import spark_session
 
 
@@ -31,7 +29,7 @@ def launch(place: JobFolder, job: Job) -> None:
         use_gpu=torch.cuda.is_available() if on_node else int(per_task) > 0,
     )
     try:
-        distributor.run(str(Path(worker.__file__)), str(place.path.absolute()))
+        distributor.run(work, str(place.path.absolute()))
     except RuntimeError as error:
         if place.read_result() is None:
             raise EnvironmentProblem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,23 @@ def load_model(job: Job, source: str) -> Any:
     return model if job.model.adapter is None else _with_adapter(model, job.model.adapter)
 
 
+def load_trained(folder: Path, *, base: str) -> Any:
+    """Load what a job has trained as one model; an adapter is merged into its base. Raises JobError `model_missing`."""
+    from transformers import AutoModelForCausalLM
+
+    is_adapter = (folder / "adapter_config.json").exists()
+    source = base if is_adapter else str(folder)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", local_files_only=Path(source).is_dir())
+        if not is_adapter:
+            return model
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    except (OSError, ValueError) as error:
+        raise _missing(source, "model", error) from None
+
+
 def adapter_config(job: Job) -> Any:
     """Give the new adapter's configuration, None where all weights or a named adapter are trained."""
     if job.tuning == "full" or job.model.adapter is not None:
@@ -110,6 +128,9 @@ def _downloaded(source: str, into: Path) -> Path:
         artifacts.download_artifacts(artifact_uri=source, dst_path=str(into))
     except (MlflowException, OSError) as error:
         raise _missing(source, "registered model", error) from None
+    for tokenizer in into.rglob("components/tokenizer"):
+        # MLflow keeps the tokenizer beside the model, transformers wants it in the same folder.
+        shutil.copytree(tokenizer, _with_config(into, source), dirs_exist_ok=True)
     (into / "whole").touch()
     return into
 

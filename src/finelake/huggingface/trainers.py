@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,7 @@ def _arguments(job: Job, *, total: int, work: Path) -> Any:
         "gradient_accumulation_steps": job.accumulation,
         "learning_rate": job.learning_rate,
         "lr_scheduler_type": wanted.schedule,
-        "warmup_steps": math.ceil(wanted.warmup * total),
+        "warmup_steps": int(wanted.warmup * total),
         "weight_decay": wanted.weight_decay,
         "adam_beta2": wanted.adam_beta2,
         "max_grad_norm": wanted.max_grad_norm,

@@ -75,7 +75,7 @@ class Watch(TrainerCallback):
         elif "eval_loss" in found and self._pending:
             self._pending |= {
                 "valid_loss": found["eval_loss"],
-                "valid_accuracy": found.get("eval_mean_token_accuracy", found.get("eval_rewards/accuracies")),
+                "valid_accuracy": found.get("eval_rewards/accuracies", found.get("eval_mean_token_accuracy")),
             }
 
     def on_step_begin(self, _args: Any, state: Any, _control: Any, **_more: Any) -> None:
@@ -111,7 +111,7 @@ class Watch(TrainerCallback):
             "total_steps": self._course.total,
             "epoch": round(step / self._course.per_epoch, 4),
             "train_loss": logs["loss"],
-            "train_accuracy": logs.get("mean_token_accuracy", logs.get("rewards/accuracies")),
+            "train_accuracy": logs.get("rewards/accuracies", logs.get("mean_token_accuracy")),
             "valid_loss": None,
             "valid_accuracy": None,
             "learning_rate": logs.get("learning_rate"),

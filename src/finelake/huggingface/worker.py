@@ -1,4 +1,4 @@
-"""One of several training processes, as torchrun starts it: the only argument is the job's folder."""
+"""One of several training processes, as TorchDistributor starts it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 
-def main() -> None:
-    """Train this process's part; the first writes the result, and one that fails says why before it ends."""
+def work(folder: str) -> None:
+    """Train this process's part of the job in a folder; the first writes the result, one that fails says why.
+
+    Ends the process with status 1 after a failure, so that the others are ended too.
+    """
     from finelake.huggingface.folder import JobFolder
     from finelake.huggingface.job import read_job
     from finelake.huggingface.outcome import Recorded
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    place = JobFolder(Path(sys.argv[1]))
+    place = JobFolder(Path(folder))
     recorded = Recorded(place)
     with recorded:
         import torch.distributed as dist
@@ -25,8 +28,5 @@ def main() -> None:
         if dist.get_rank() == 0:
             place.write_result(result)
         dist.destroy_process_group()
-    sys.exit(0 if recorded.ended else 1)
-
-
-if __name__ == "__main__":
-    main()
+    if not recorded.ended:
+        sys.exit(1)

@@ -50,6 +50,11 @@ class TrackedRun:
         self._experiment_id = experiment_id
         self.run_id = run_id
 
+    @property
+    def tracking_uri(self) -> str:
+        """Address of the tracking server or database."""
+        return str(self._client.tracking_uri)
+
     def add_params(self, params: Mapping[str, object]) -> None:
         """Write the parameters that are missing; MLflow lets none be changed."""
         from mlflow.entities import Param
