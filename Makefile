@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 EXTRAS ?= local,emulator,report,databricks,mlflow,topics,docs,dev
 PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
+VENV_HF := .venv-hf
+STAMP_HF := $(VENV_HF)/.installed
 
 # The first interpreter that is new enough; a version manager's shim that only prints an error does not count.
 FIND_PYTHON = for candidate in $(PYTHON) python3.12 python3.11 python3.13 python3; do \
@@ -16,7 +18,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3.12 python3.11 python3.13 python
 	then echo "$$candidate"; exit 0; fi; done; \
 	echo "finelake needs Python 3.11 to 3.13 on the PATH; name one with make PYTHON=/path/to/python3.12 ..." >&2; exit 1
 
-.PHONY: help venv java demo test test-pure test-spark test-http test-cluster matrix docs lint format pins clean
+.PHONY: help venv java demo test test-pure test-spark test-http test-hf test-cluster matrix docs lint format pins clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +49,13 @@ test-spark: java ## Run the Spark tests in both modes
 test-http: java ## Run the tests against the local service as a real process
 	$(PYTEST) tests/http
 
+$(STAMP_HF): setup.py pyproject.toml scripts/make_venv.py
+	@python="$$($(FIND_PYTHON))"; "$$python" scripts/make_venv.py --folder $(VENV_HF) --extras $(EXTRAS),hf
+	@touch $@
+
+test-hf: java $(STAMP_HF) ## Run the tests of the Hugging Face route in .venv-hf (about 6 GB)
+	FINELAKE_TEST_SESSION=classic $(VENV_HF)/bin/python -m pytest tests/hf
+
 test-cluster: java ## Run the curation on a standalone cluster from the wheel, with a worker killed
 	$(PYTEST) tests/cluster
 
@@ -69,5 +78,5 @@ pins: $(STAMP) ## Prove that installing finelake changes no package that a Datab
 	$(BIN)/python scripts/check_runtime_pins.py
 
 clean: ## Remove the environment, caches and the demo's files
-	rm -rf $(VENV) .matrix site build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .finelake spark-warehouse
+	rm -rf $(VENV) $(VENV_HF) .matrix site build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .finelake spark-warehouse
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
