@@ -29,6 +29,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",
     ("collect", "src/finelake/evaluation/suites.py"): "at most max_examples rows of a suite",
+    ("collect", "src/finelake/huggingface/shards.py"): "one row a split, and one or two a shard of 50,000 examples",
     ("collect", "src/finelake/lineage/examples.py"): "one row a kind of change and pair of splits",
     ("collect", "src/finelake/lineage/listing.py"): "at most --limit runs",
     ("collect", "src/finelake/lineage/results.py"): "the results of at most --limit runs",
