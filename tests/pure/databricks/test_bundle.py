@@ -261,3 +261,15 @@ def setup_constants() -> dict[str, list[str]]:
         for key, value in zip(extras.keys, extras.values, strict=True)
         if key is not None
     }
+
+
+def test_secrets_are_named_in_parameters_and_never_given(bundle: dict[str, Any]) -> None:
+    text = json.dumps(for_target(bundle, "prod", USER))
+    assert "{{secrets/" not in text
+    given = {part for _, _, task in wheel_tasks(bundle) for part in task["python_wheel_task"]["parameters"]}
+    assert {part for part in given if re.search("secret|token|password|key", part, re.IGNORECASE)} == {
+        "FINELAKE_SECRET_SCOPE={{job.parameters.secret_scope}}"
+    }
+    # The file itself names places alone: no setting takes a secret's value.
+    configuration = (ROOT / "conf" / "databricks.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"client_secret: (\S+?):", configuration)) == {"{scope"}
