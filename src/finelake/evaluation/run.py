@@ -10,6 +10,7 @@ from finelake.errors import InputError
 from finelake.evaluation.answers import AnswerObserver
 from finelake.evaluation.evaluate import evaluate
 from finelake.evaluation.results import Evaluation
+from finelake.logs import bound
 from finelake.publish import read_manifest
 from finelake.services.connect import connect
 from finelake.tables import names
@@ -42,7 +43,7 @@ def evaluate_run(
         )
     manifest = read_manifest(folder) or {}
     version = manifest.get("tables", {}).get(names.EXAMPLES, {}).get("version")
-    with connect(settings.service) as service:
+    with bound(run=run, step="evaluate"), connect(settings.service) as service:
         evaluation = evaluate(
             spark,
             settings,

@@ -14,6 +14,7 @@ from finelake.config.catalogue import catalogue_of
 from finelake.config.settings import Settings
 from finelake.lineage.journals import ORIGIN
 from finelake.lineage.record import training_origin
+from finelake.logs import bound
 from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
@@ -121,7 +122,8 @@ def _go_on(context: RunContext) -> None:
             continue
         context.progress.started(step.name, step.title)
         try:
-            record = step.work(context)
+            with bound(run=context.log.run_id, step=step.name):
+                record = step.work(context)
         except KeyboardInterrupt:
             _say_how_to_go_on(context)
             raise
