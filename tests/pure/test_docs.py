@@ -32,6 +32,7 @@ BASE: dict[str, Any] = {
 
 # Where each command of the pages is run for real; the commands of docs/first-table.md are run as they stand there.
 RUN_BY = {
+    "shards": "tests/hf/test_shards.py",
     "job": "tests/http/databricks/test_jobs.py",
     "erase": "tests/spark/test_erasure.py",
     "vacuum": "tests/spark/test_erasure.py",
