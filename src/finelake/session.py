@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from finelake.config.session import PLATFORM_VARIABLES
 from finelake.config.settings import SessionSettings
 from finelake.errors import EnvironmentProblem
 from finelake.java import find_java, remedy
@@ -27,7 +28,6 @@ _LOCAL = re.compile(r"\Alocal(?:\[(\d+|\*)\])?\Z")
 _NOT_FOUND = re.compile(r"^\s*:: (\S+#\S+;\S+): not found", re.MULTILINE)
 CONNECT_PORT = 15002  # Spark Connect's default
 LISTENER_TIMEOUT_SECONDS = 10.0
-_PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
 _SUBMITTED_VARIABLE = "PYSPARK_GATEWAY_PORT"  # set by spark-submit for the Python program that it starts
 
 
@@ -71,7 +71,7 @@ def _keep_rows_out_of_logs() -> None:
 
 def on_platform(environment: Mapping[str, str]) -> bool:
     """Tell whether a Databricks cluster or serverless environment runs this process."""
-    return any(environment.get(name) for name in _PLATFORM_VARIABLES)
+    return any(environment.get(name) for name in PLATFORM_VARIABLES)
 
 
 def submitted(environment: Mapping[str, str]) -> bool:

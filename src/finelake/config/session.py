@@ -8,6 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from finelake.config.section import PositiveInt, Section
 
+PLATFORM_VARIABLES = ("DATABRICKS_RUNTIME_VERSION", "IS_SERVERLESS")
+"""Environment variables that Databricks compute sets."""
+
 
 class SessionSettings(Section):
     """How to get a Spark session; `auto` takes what the platform or spark-submit gives, else starts a local one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from finelake.config.section import Section
+from finelake.config.session import PLATFORM_VARIABLES
 from finelake.config.table_names import MOST_PARTS, name_parts
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -111,7 +113,8 @@ class Output(Section):
     @property
     def is_elsewhere(self) -> bool:
         """Whether the folder is in a Volume that is not mounted on this machine."""
-        return self.folder.startswith(VOLUMES) and not Path(VOLUMES).is_dir()
+        on_databricks = any(os.environ.get(name) for name in PLATFORM_VARIABLES)
+        return self.folder.startswith(VOLUMES) and not on_databricks and not Path(VOLUMES).is_dir()
 
     @property
     def path(self) -> Path:

@@ -71,6 +71,13 @@ def test_an_output_folder_in_a_volume_is_worked_on_here(workspace: State) -> Non
         assert read_manifest(OUTPUT.path) == {"run_id": "8b5c"}
 
 
+def test_on_databricks_the_volume_is_a_folder(workspace: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    assert (OUTPUT.is_elsewhere, OUTPUT.path) == (False, Path(FOLDER))
+    with synchronised(OUTPUT):
+        assert workspace.requests == []
+
+
 def test_a_folder_of_this_machine_asks_no_workspace(workspace: State, tmp_path: Path) -> None:
     with synchronised(Output(folder=str(tmp_path / "published"))):
         pass
