@@ -25,12 +25,13 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 class Shards(Section):
     """Curated splits as sharded Parquet in `folder` (a Volume or a folder that every node sees); off without it.
 
-    A shard holds `rows` examples in groups of `group_rows`: a group is read whole, and what is shuffled are groups.
+    A shard holds about `rows` examples, in groups of about `group_bytes` before compression: a group is read whole, and
+    what is shuffled are groups.
     """
 
     folder: str | None = None
     rows: PositiveInt = 50_000
-    group_rows: PositiveInt = 1_000
+    group_bytes: PositiveInt = 2_000_000
 
 
 class Lora(Section):

@@ -30,6 +30,8 @@ FORMAT = "parquet-shards"
 _KEPT = ("conversation_id", "window", "group_key", "line", "tokens", "trained_tokens")
 _ORDER = ("sort_key", "conversation_id", "window")
 _DIGITS = 8
+_LEAST_GROUP = 10
+"""Rows after which Parquet looks at a group's size for the first time."""
 
 
 def write_shards(examples: DataFrame, *, config: Shards, run_id: str, tokenizer: str | None = None) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def write_shards(examples: DataFrame, *, config: Shards, run_id: str, tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
-        _write(examples, staging, shards=shards, group_rows=config.group_rows)
+        _write(examples, staging, shards=shards, group_bytes=config.group_bytes)
         listed = _placed(examples, staging, folder, shards)
         shutil.rmtree(staging, ignore_errors=True)
         manifest = {
@@ -73,7 +75,7 @@ def is_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
     )
 
 
-def _write(examples: DataFrame, staging: Path, *, shards: Mapping[str, int], group_rows: int) -> None:
+def _write(examples: DataFrame, staging: Path, *, shards: Mapping[str, int], group_bytes: int) -> None:
     (
         examples.withColumn("shard", _shard(shards))
         .select("split", "shard", "sort_key", *_KEPT)
@@ -84,7 +86,8 @@ def _write(examples: DataFrame, staging: Path, *, shards: Mapping[str, int], gro
         .partitionBy("split", "shard")
         .option("compression", "zstd")
         .option("maxRecordsPerFile", 0)
-        .option("parquet.block.row.count.limit", group_rows)
+        .option("parquet.block.size", group_bytes)
+        .option("parquet.page.size.row.check.min", _LEAST_GROUP)
         .parquet(str(staging))
     )
 
