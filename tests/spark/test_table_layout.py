@@ -38,17 +38,19 @@ def test_a_table_that_is_written_anew_keeps_its_layout_in_one_commit(
     location = str(tmp_path / "tables") if place == "folder" else "default"
     table = table_ref(Tables(location=location, prefix=f"{place}_"), names.QUARANTINE)
     frame = frame_of(spark, names.QUARANTINE, rows=3)
-    versions = [overwrite(checked(frame, names.QUARANTINE), table, run_id=f"run{number}") for number in (1, 2)]
-    assert versions == [0, 1]
-    assert latest_version(spark, table) == 1
+    assert overwrite(checked(frame, names.QUARANTINE), table, run_id="run1") == 0
+    retention = ("delta.deletedFileRetentionDuration", "interval 30 days")
+    spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ('{retention[0]}' = '{retention[1]}')")
+    assert overwrite(checked(frame, names.QUARANTINE), table, run_id="run2") == 2
     found = detail(spark, table)
     assert list(found["clusteringColumns"]) == list(layout_of(names.QUARANTINE).clustered)
     assert found["description"] == describe_table(names.QUARANTINE)
     assert found["properties"]["delta.enableChangeDataFeed"] == "true"
     assert found["properties"]["finelake.run"] == "run2"
+    assert found["properties"][retention[0]] == retention[1]
     comments = {each.name: each.metadata.get("comment") for each in read_table(spark, table).schema}
     assert comments == {name: describe_column(names.QUARANTINE, name) for name in comments}
-    feed = spark.read.option("readChangeFeed", "true").option("startingVersion", 1)
+    feed = spark.read.option("readChangeFeed", "true").option("startingVersion", 2)
     changes = (feed.format("delta").load(table.reference) if table.is_path else feed.table(table.sql)).groupBy(
         "_change_type"
     )

@@ -14,6 +14,13 @@ from finelake.tables.names import TableRef
 
 FEED = "delta.enableChangeDataFeed"
 _STATISTICS = "delta.dataSkippingStatsColumns"
+KEPT_PROPERTIES = (
+    "delta.deletedFileRetentionDuration",
+    "delta.logRetentionDuration",
+    "delta.targetFileSize",
+    "delta.checkpointInterval",
+)
+"""Properties that somebody may have set on a table, and that stay when it is written anew."""
 _PLAIN = Layout(serves="")
 
 
@@ -32,9 +39,13 @@ def create_sql(table: TableRef) -> str:
     return f"CREATE TABLE IF NOT EXISTS {table.sql} ({columns}) {_form(table)}"
 
 
-def replace_sql(table: TableRef, *, run_id: str) -> str:
-    """Give the statement that makes a table anew of the rows of `{frame}`; older versions stay readable."""
-    return f"CREATE OR REPLACE TABLE {table.sql} {_form(table, run_id=run_id)} AS SELECT * FROM {{frame}}"
+def replace_sql(table: TableRef, *, run_id: str, kept: Mapping[str, str] | None = None) -> str:
+    """Give the statement that makes a table anew of the rows of `{frame}`; older versions stay readable.
+
+    `kept` are properties that the table has and keeps: the statement forgets all others.
+    """
+    form = _form(table, more={**(kept or {}), "finelake.run": run_id})
+    return f"CREATE OR REPLACE TABLE {table.sql} {form} AS SELECT * FROM {{frame}}"
 
 
 def constraint_sql(table: TableRef) -> list[str]:
@@ -69,13 +80,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _form(table: TableRef, *, run_id: str | None = None) -> str:
+def _form(table: TableRef, *, more: Mapping[str, str] | None = None) -> str:
     keys = layout_of(table.name).clustered
     properties = {FEED: "true", "finelake.table": table.name}
     if keys:
         properties[_STATISTICS] = ",".join(keys)
-    if run_id is not None:
-        properties["finelake.run"] = run_id
+    properties |= more or {}
     clustered = f"CLUSTER BY ({', '.join(quoted(key) for key in keys)}) " if keys else ""
     about = _comment(describe_table(table.name)).strip()
     return f"USING delta {clustered}{about} TBLPROPERTIES ({_pairs(properties.items())})"

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from finelake.errors import FinelakeError, OutputError
 from finelake.tables.contracts import CONTRACTS
-from finelake.tables.ddl import commented, constraint_sql, create_sql, replace_sql
+from finelake.tables.ddl import KEPT_PROPERTIES, commented, constraint_sql, create_sql, replace_sql
 from finelake.tables.names import TableRef
 from finelake.tables.reading import condition_of, latest_version, table_exists
 from finelake.tables.tags import tag
@@ -68,11 +68,22 @@ def _save(writer: DataFrameWriter, table: TableRef) -> None:
 def _replace(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
     spark = frame.sparkSession
     with explained(table):
-        spark.sql(replace_sql(table, run_id=run_id), frame=commented(frame, table.name))
+        statement = replace_sql(table, run_id=run_id, kept=_kept(spark, table))
+        spark.sql(statement, frame=commented(frame, table.name))
     version = latest_version(spark, table)
     if version == 0:
         tag(spark, table)
     return version
+
+
+def _kept(spark: SparkSession, table: TableRef) -> dict[str, str]:
+    """Read what stays when a table is written anew; nothing where there is no table."""
+    try:
+        # Read one by one, which asks: Connect analyses only then.
+        rows = list(spark.sql(f"SHOW TBLPROPERTIES {table.sql}").toLocalIterator())
+    except PySparkException:
+        return {}
+    return {row["key"]: row["value"] for row in rows if row["key"] in KEPT_PROPERTIES}
 
 
 @lru_cache(maxsize=1024)
