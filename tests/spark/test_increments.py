@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,10 +16,17 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from finelake.config.models import load_catalogue
 from finelake.config.settings import Settings
 from finelake.curate import curate
+from finelake.curation.increment import changed_by_feed
+from finelake.curation.progress import Basis
+from finelake.curation.run import CurationRun
+from finelake.erasure.requests import Erasures
 from finelake.errors import InputError
 from finelake.tables import writing
+from finelake.tables.changes import identify
+from finelake.tables.names import source_ref
 from support.lake import TURN_COLUMNS, TurnTuple, outcomes, save_turns, settings_for, table, talk, turn
 
 pytestmark = pytest.mark.spark
@@ -221,3 +229,24 @@ def test_columns_that_come_are_ignored_and_others_are_refused(
     gone.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(raw)
     with pytest.raises(InputError, match="no column text"):
         curate(spark, settings)
+
+
+def test_a_feed_that_does_not_reach_back_is_said_and_not_used(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_turns(spark, talk("a-0", "Is it here?", "Yes."), tmp_path / "raw")
+    raw = f"delta.`{tmp_path / 'raw'}`"
+    spark.sql(f"DELETE FROM {raw} WHERE conversation_id = 'a-0'")
+    spark.sql(f"ALTER TABLE {raw} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+    late = spark.createDataFrame(talk("b-0", "And now?", "Now too."), TURN_COLUMNS)
+    late.write.format("delta").mode("append").save(str(tmp_path / "raw"))
+    source = source_ref(str(tmp_path / "raw"))
+    settings = settings_for(tmp_path)
+    run = CurationRun(spark, settings, load_catalogue(None), source, 3, "run", None, {}, Erasures())
+    at = {n: Basis(source_id="", source_version=n, recipe="", columns={}, canned=frozenset()) for n in range(4)}
+    with caplog.at_level(logging.WARNING):
+        assert changed_by_feed(run, at[0], at[3], identify(spark, source)) is None
+    assert "cannot be read from version 1 on" in caplog.text
+    reached = changed_by_feed(run, at[2], at[3], identify(spark, source))
+    assert reached is not None
+    assert [row[0] for row in reached.collect()] == ["b-0"]

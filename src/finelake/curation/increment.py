@@ -110,7 +110,7 @@ def _check_types(run: CurationRun, before: Mapping[str, str], now: Mapping[str, 
 
 def _stale(run: CurationRun, rows: Rows, before: Progress, basis: Basis, source: Identity) -> _Stale | None:
     """List what changed; None where that is so much that everything had better be done."""
-    found = _from_feed(run, before.basis, basis, source)
+    found = changed_by_feed(run, before.basis, basis, source)
     way = "feed" if found is not None else "compare"
     if found is None:
         found = run.keep(_from_comparison(run, rows, before))
@@ -126,7 +126,7 @@ def _stale(run: CurationRun, rows: Rows, before: Progress, basis: Basis, source:
     return None if count > _MOST_REBUILT * known else _Stale(found, way, count)
 
 
-def _from_feed(run: CurationRun, before: Basis, now: Basis, source: Identity) -> DataFrame | None:
+def changed_by_feed(run: CurationRun, before: Basis, now: Basis, source: Identity) -> DataFrame | None:
     """List the changed conversations by the change data feed; None where it cannot be had."""
     mode = run.settings.increments.mode
     if mode == "compare" or not source.feed or now.source_version < before.source_version:
@@ -137,12 +137,15 @@ def _from_feed(run: CurationRun, before: Basis, now: Basis, source: Identity) ->
         changes = changed_rows(run.spark, run.source, after=before.source_version, upto=now.source_version)
         mapped = map_rows(changes, run.settings.source, run.settings.origins)
         return run.keep(whole_rows(mapped).select("conversation_id").distinct())
-    except PySparkException as error:
+    except Exception as error:
+        # Java's own, where a file of the feed is gone, is none of pyspark's.
+        if not isinstance(error, PySparkException) and "FileNotFoundException" not in str(error):
+            raise
         logger.warning(
             "the change data feed of %s cannot be read from version %d on (%s): rows are compared instead",
             run.source,
             before.source_version + 1,
-            condition_of(error),
+            condition_of(error) or type(error).__name__,
         )
         return None
 
