@@ -55,7 +55,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, user_modules: Path) -> Itera
     settings = SessionSettings(
         mode=SESSION_KINDS[session_kind()],
         cores=2,
-        memory="2g",
+        memory="3g",
         shuffle_partitions=2,
         warehouse=str(tmp_path_factory.mktemp("warehouse")),
     )
