@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -33,6 +34,14 @@ def test_an_entry_is_written_once_and_by_one_holder(spark: SparkSession, delta_f
     log = RunLog(spark, table, run_id="one")
     assert (log.intent("job"), log.result("job")) == ({"suffix": "é"}, {"job_id": "ftjob-1"})
     assert RunLog(spark, table, run_id="two").result("job") is None
+
+
+def test_of_several_that_make_the_table_at_once_each_writes_its_entry(spark: SparkSession, delta_folder: str) -> None:
+    table = TableRef(f"{delta_folder}/runs")
+    journals = [DeltaJournal(spark, table, run_id=f"run-{number}") for number in range(4)]
+    with ThreadPoolExecutor(len(journals)) as pool:
+        assert list(pool.map(lambda journal: journal.append(FIRST), journals)) == [True] * len(journals)
+    assert [journal.read() for journal in journals] == [[FIRST]] * len(journals)
 
 
 def test_a_table_of_another_form_is_named_and_an_older_one_is_read(spark: SparkSession, delta_folder: str) -> None:

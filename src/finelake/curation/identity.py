@@ -70,12 +70,8 @@ def run_id_of(
     """
     content = settings.model_dump(mode="json", include=_DECIDING)
     tools = settings.examples.tools.file
-    content |= {
-        "model": catalogue.find(settings.model).model_dump(mode="json"),
-        "limits": catalogue.limits.model_dump(mode="json"),
+    content |= _beside(settings, catalogue) | {
         "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
-        "row_schemas": schema_hashes(settings.checks.row_schemas),
-        "privacy_key": key_check(settings.privacy),
         "evaluation": dict(evaluation),
         "table": str(source),
         "version": version,
@@ -94,16 +90,22 @@ def recipe_of(
     `tools` are the definitions in use, given or inferred; `code` is the fingerprint of the package's source.
     """
     content = settings.model_dump(mode="json", include=_DECIDING - _AFTER_THE_PASS, exclude={"source": {"version"}})
-    content |= {
-        "model": catalogue.find(settings.model).model_dump(mode="json"),
-        "limits": catalogue.limits.model_dump(mode="json"),
-        "tools": {name: tools[name] for name in sorted(tools)},
-        "row_schemas": schema_hashes(settings.checks.row_schemas),
-        "privacy_key": key_check(settings.privacy),
+    content |= _beside(settings, catalogue) | {
+        "tools": dict(tools),
         "side": settings.duplicates.side,
         "code": code,
     }
     return short_hash(content)
+
+
+def _beside(settings: Settings, catalogue: ModelCatalogue) -> dict[str, Any]:
+    """Give what settings stand for and do not hold: the model and its limits, row schemas, the key of pseudonyms."""
+    return {
+        "model": catalogue.find(settings.model).model_dump(mode="json"),
+        "limits": catalogue.limits.model_dump(mode="json"),
+        "row_schemas": schema_hashes(settings.checks.row_schemas),
+        "privacy_key": key_check(settings.privacy),
+    }
 
 
 def short_hash(content: Mapping[str, Any]) -> str:

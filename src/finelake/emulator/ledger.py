@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from finelake.emulator.clock import Clock
 from finelake.emulator.files import FileService
-from finelake.emulator.jobs import JobRecord, JobService
+from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.metrics import StepMetrics, metrics_of, results_csv
-from finelake.emulator.narration import end_events, step_event
+from finelake.emulator.narration import end_events, start_events, step_event
 from finelake.emulator.plan import REPORT_EVERY
 from finelake.emulator.state import Store
 from finelake.emulator.wire import new_id
@@ -32,6 +32,15 @@ class JobLedger:
         """Return a job's status now; `deleted` when it is gone."""
         row = self._store.row("SELECT status FROM jobs WHERE id = ?", (job.id,))
         return "deleted" if row is None else str(row["status"])
+
+    def begin(self, job: JobRecord) -> bool:
+        """Say that a job's training starts; False where the job is not to train any more."""
+        with self._store.transaction():
+            if self.status(job) not in ACTIVE:
+                return False
+            for key, text in start_events(job):
+                self._jobs.add_event(job.id, key, text)
+        return True
 
     def record(self, job: JobRecord, block: Sequence[StepMetrics], *, say: bool = False) -> bool:
         """Keep the numbers of steps, and an event of the last one where it is due or asked for; tell if any was new."""

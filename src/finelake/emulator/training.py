@@ -21,7 +21,6 @@ from finelake.emulator.learner import NgramModel, Score
 from finelake.emulator.ledger import JobLedger
 from finelake.emulator.lessons import DEFAULT_BETA, Lesson, billed_tokens, learn, lesson_of, score
 from finelake.emulator.metrics import StepMetrics
-from finelake.emulator.narration import start_events
 from finelake.emulator.registry import ModelRegistry
 from finelake.emulator.state import Store
 from finelake.emulator.tokens import encoder
@@ -73,11 +72,8 @@ class Trainer:
     def run(self, job: JobRecord) -> None:
         """Train a job until it succeeds, is paused or cancelled, or the service stops."""
         logger.info("job %s: rehearsal of %s starts at step %d", job.id, job.spec.model, job.last_step)
-        with self._store.transaction():
-            if self._ledger.status(job) not in ACTIVE:
-                return
-            for key, text in start_events(job):
-                self._jobs.add_event(job.id, key, text)
+        if not self._ledger.begin(job):
+            return
         job = self._begin(job)
         if job.billed_tokens is not None and job.billed_tokens > MAX_TOKENS_TIMES_EPOCHS:
             self._jobs.fail(

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from finelake.config.settings import Settings
 from finelake.erasure.places import HOLDERS
 from finelake.tables import names
+from finelake.tables.changes import identify
 from finelake.tables.names import source_ref, table_ref
 from finelake.tables.reading import table_exists
 from finelake.tables.writing import vacuum as vacuum_table
@@ -36,8 +37,7 @@ def vacuum(spark: SparkSession, settings: Settings, *, raw: bool = False) -> lis
     done = []
     for table in tables:
         if table_exists(spark, table):
-            detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").select("properties").first()
-            properties = dict(detail["properties"] or {}) if detail else {}
+            properties = identify(spark, table).properties
             vacuum_table(spark, table)
             done.append(Vacuumed(str(table), properties.get("delta.deletedFileRetentionDuration", DEFAULT_RETENTION)))
     return done

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.errors import InputError
+from finelake.tables.ddl import FEED
 from finelake.tables.names import TableRef
 
-_FEED = "delta.enableChangeDataFeed"
 _FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 _SAME_ROWS = {
     "OPTIMIZE",
@@ -31,10 +32,15 @@ _SAME_ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Delta's id of a table, which outlives renames and not a replacement, and whether it keeps a change data feed."""
+    """Delta's id of a table, which outlives renames and not a replacement, and the properties that are set on it."""
 
     id: str
-    feed: bool
+    properties: Mapping[str, str]
+
+    @property
+    def feed(self) -> bool:
+        """Whether the table keeps a change data feed."""
+        return self.properties.get(FEED, "false").lower() == "true"
 
 
 def identify(spark: SparkSession, table: TableRef) -> Identity:
@@ -42,7 +48,7 @@ def identify(spark: SparkSession, table: TableRef) -> Identity:
     row = spark.sql(f"DESCRIBE DETAIL {table.sql}").select("id", "properties").first()
     if row is None:
         raise InputError(f"Table {table} is not a Delta table. Convert it with CONVERT TO DELTA.")
-    return Identity(str(row["id"]), dict(row["properties"] or {}).get(_FEED, "false").lower() == "true")
+    return Identity(str(row["id"]), dict(row["properties"] or {}))
 
 
 def same_rows_since(spark: SparkSession, table: TableRef, version: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -16,6 +17,11 @@ from finelake.tables.names import TableRef
 from finelake.tables.reading import condition_of, latest_version, table_exists
 from finelake.tables.tags import tag
 
+logger = logging.getLogger(__name__)
+
+_MADE_MEANWHILE = ("DELTA_PROTOCOL_CHANGED", "DELTA_METADATA_CHANGED")
+"""What Delta says to one of two that write to a table while the other makes it."""
+_ATTEMPTS = 5
 _FULL_DISK = ("No space left on device", "Disk quota exceeded")
 _FORBIDDEN = (
     "Permission denied",
@@ -54,11 +60,23 @@ def append_once(frame: DataFrame, table: TableRef, *, key: str, version: int = 1
     """
     spark = frame.sparkSession
     if table.name in CONTRACTS:
-        _ensure(spark, table)
+        _in_spite_of_makers(lambda: _ensure(spark, table), table)
     writer = frame.write.format("delta").mode("append").option("mergeSchema", str(new_columns).lower())
     writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", version)
     with explained(table):
-        _save(writer, table)
+        _in_spite_of_makers(lambda: _save(writer, table), table)
+
+
+def _in_spite_of_makers(write: Callable[[], None], table: TableRef) -> None:
+    """Do what may be done twice; again, up to four times, when another process made or altered the table meanwhile."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            write()
+            return
+        except Exception as error:  # Delta's own exceptions come through py4j as they are
+            if condition_of(error) not in _MADE_MEANWHILE or attempt == _ATTEMPTS:
+                raise
+            logger.info("table %s was altered by another process meanwhile: writing again", table)
 
 
 def _save(writer: DataFrameWriter, table: TableRef) -> None:

@@ -20,7 +20,6 @@ from finelake.emulator.clock import Clock
 from finelake.emulator.errors import ApiError
 from finelake.emulator.jobs import ACTIVE, JobRecord, JobService
 from finelake.emulator.ledger import JobLedger
-from finelake.emulator.narration import start_events
 from finelake.emulator.registry import ModelRegistry
 from finelake.emulator.state import Store
 from finelake.emulator.transformer.folder import TrainingFolder
@@ -75,11 +74,8 @@ class TransformersTrainer:
 
     def run(self, job: JobRecord) -> None:
         """Train a job until it succeeds, fails, is paused or cancelled, or the service stops."""
-        with self._store.transaction():
-            if self._ledger.status(job) not in ACTIVE:
-                return
-            for key, text in start_events(job):
-                self._jobs.add_event(job.id, key, text)
+        if not self._ledger.begin(job):
+            return
         with self._in_turn(job) as mine:
             if not mine:
                 return
