@@ -186,7 +186,7 @@ def _near_duplicates(run: CurationRun, candidates: DataFrame, exact: DataFrame |
     table = run.table(names.SIGNATURES)
     stored = read_table(run.spark, table) if table_exists(run.spark, table) else None
     signatures = run.write(names.SIGNATURES, signed(distinct, stored=stored, config=config))
-    found = near_duplicates(texts, signatures, config=config, save=run.keep)
+    found = near_duplicates(texts, signatures, config=config, save=run.keep, at_most=run.rows_in)
     pairs = found.pairs.withColumn("run_id", F.lit(run.run_id))
     return replace(found, pairs=run.write(names.PAIRS, pairs))
 

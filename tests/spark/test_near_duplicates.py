@@ -236,7 +236,7 @@ def test_the_facts_tell_curve_candidates_and_caps(found: Near) -> None:
     assert HOT >= facts["largest"] > SMALL_BUCKET
     assert facts["capped_rows"] > SMALL_BUCKET * facts["capped"] > 0
     alike = sum(number for step, number in facts["similarities"].items() if float(step) >= 0.8)
-    assert facts["candidates"] > alike > len(content(found)[0])
+    assert facts["candidates"] > alike >= len(content(found)[0])
 
 
 def test_spark_gives_what_the_driver_gives(
@@ -245,7 +245,11 @@ def test_spark_gives_what_the_driver_gives(
     unbounded = CONFIG.model_copy(update={"driver_values": 0})
     other = near_duplicates(docs(spark, chats()), stored, config=unbounded, save=save)
     assert content(other) == content(found)
-    assert other.facts == found.facts
+    # The driver leaves out pairs of two that are both merged into a third one.
+    everything, measured = other.facts["similarities"], found.facts["similarities"]
+    assert all(number <= everything[step] for step, number in measured.items())
+    assert sum(measured.values()) < sum(everything.values()) == found.facts["candidates"]
+    assert {**other.facts, "similarities": None} == {**found.facts, "similarities": None}
 
 
 def graphs() -> dict[str, list[tuple[int, int]]]:

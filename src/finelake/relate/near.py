@@ -59,17 +59,23 @@ Measured: TypeAlias = "DataFrame | PairsInMemory"
 """Pairs with their similarity, on Spark (columns `near_spark.VERIFIED`) or on the driver."""
 
 
-def near_duplicates(documents: DataFrame, signed: DataFrame, *, config: Duplicates, save: Save) -> Near:
+def near_duplicates(
+    documents: DataFrame, signed: DataFrame, *, config: Duplicates, save: Save, at_most: int | None = None
+) -> Near:
     """Find near duplicates among signed conversations (`signatures.signed`, written and read back).
 
     `documents` has the texts of these conversations, and may have others. `save` writes a frame and reads it back: it
-    is called where more than `config.driver_values` numbers would have to be on the driver.
+    is called where more than `config.driver_values` numbers would have to be on the driver. `at_most` so many
+    conversations are signed, where that is known: they are counted only where it leaves the way open.
     """
     banding = choose_banding(threshold=config.threshold, permutations=config.permutations)
-    if signed.count() * banding.bands <= config.driver_values:
+    bound = config.driver_values // banding.bands
+    candidates: int | None = None
+    if (at_most is not None and at_most <= bound) or signed.count() <= bound:
         found = near_driver.candidates(signed, banding=banding)
         size, buckets = found.size, found.buckets
-        measured = _measured(found, documents, bound=config.driver_values, save=save)
+        measured = _measured(found, documents, config=config, save=save)
+        candidates = len(found.low)
     else:
         size, buckets = near_spark.size_of(signed), near_spark.bucket_facts(signed, banding=banding)
         pairs = save(near_spark.candidate_pairs(signed, banding=banding))
@@ -78,7 +84,7 @@ def near_duplicates(documents: DataFrame, signed: DataFrame, *, config: Duplicat
     resolved = _resolved(measured, config=config, spark=documents.sparkSession, save=save)
     ends = [name_of(F.col(end)).alias(f"{end}_id") for end in ("first", "second")]
     facts = {**asdict(size), **_curve(config, banding), **asdict(buckets)}
-    facts |= {"candidates": sum(histogram.values()), "similarities": histogram}
+    facts |= {"candidates": candidates or sum(histogram.values()), "similarities": histogram}
     return Near(resolved.select(*ends, *_FINDINGS), facts)
 
 
@@ -101,9 +107,9 @@ def near_groups(pairs: DataFrame) -> DataFrame:
     return pairs.select(group, "joined_group").where("single_group <> joined_group").distinct()
 
 
-def _measured(found: near_driver.Candidates, documents: DataFrame, *, bound: int, save: Save) -> Measured:
-    if max(found.shingles, len(found.low) * _PAIR_VALUES) <= bound:
-        return near_driver.verified(found, documents=documents)
+def _measured(found: near_driver.Candidates, documents: DataFrame, *, config: Duplicates, save: Save) -> Measured:
+    if max(found.shingles, len(found.low) * _PAIR_VALUES) <= config.driver_values:
+        return near_driver.verified(found, documents=documents, threshold=config.threshold)
     pairs = local_frame(documents.sparkSession, found.pairs())
     return save(near_spark.verified(pairs, documents=documents))
 

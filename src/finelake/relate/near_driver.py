@@ -23,7 +23,7 @@ from finelake.relate.labels import name_in
 from finelake.relate.related import PairsInMemory
 from finelake.relate.shingles import ShingleSets, shingle
 from finelake.relate.signatures import Size, keys_of, packed, size_of_run, unpacked
-from finelake.relate.verify import distinct_shingles, jaccard
+from finelake.relate.verify import Similarities, distinct_shingles, jaccard
 from finelake.tables.local import local_frame
 
 _SHINGLED = "label string, group string, since bigint, hashes binary"
@@ -60,8 +60,8 @@ def candidates(signed: DataFrame, *, banding: Banding) -> Candidates:
     return Candidates(labels, low, high, members, shingles, size, buckets)
 
 
-def verified(found: Candidates, *, documents: DataFrame) -> PairsInMemory:
-    """Measure the pairs; texts that are in a pair are read again."""
+def verified(found: Candidates, *, documents: DataFrame, threshold: float) -> PairsInMemory:
+    """Measure the pairs that may tell something; texts that are in a pair are read again."""
     if not len(found.members):
         nothing = pa.table({"label": found.labels[:0], "group": found.labels[:0], "since": pa.array([], pa.int64())})
         return PairsInMemory(nothing, found.low, found.high, np.empty(0))
@@ -71,7 +71,30 @@ def verified(found: Candidates, *, documents: DataFrame) -> PairsInMemory:
     hashes, sizes = unpacked(rows.column("hashes").combine_chunks())
     sets = ShingleSets(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
     low, high = (np.searchsorted(found.members, end) for end in (found.low, found.high))
-    return PairsInMemory(rows.select(["label", "group", "since"]), low, high, jaccard(sets, low, high))
+    return PairsInMemory(rows.select(["label", "group", "since"]), *_measured(sets, low, high, threshold=threshold))
+
+
+def _measured(
+    sets: ShingleSets, low: Positions, high: Positions, *, threshold: float
+) -> tuple[Positions, Positions, Similarities]:
+    """Measure pairs of sets, but not two that a third one takes for certain: of a hot bucket those are nearly all.
+
+    Who has no earlier candidate is kept. Two that are both like it are merged, and they hang together by it, so that
+    their own similarity decides nothing and is evidence of nothing (see `related`).
+    """
+    count = len(sets.sizes)
+    kept = np.ones(count, bool)
+    kept[high] = False
+    sure = kept[low]
+    similarity = np.zeros(len(low))
+    similarity[sure] = jaccard(sets, low[sure], high[sure])
+    alike = sure & (similarity >= threshold)
+    taken_by = np.full(count, count, np.int64)
+    np.minimum.at(taken_by, high[alike], low[alike])
+    told = sure | (taken_by[low] == count) | (taken_by[low] != taken_by[high])
+    open_still = told & ~sure
+    similarity[open_still] = jaccard(sets, low[open_still], high[open_still])
+    return low[told], high[told], similarity[told]
 
 
 def _members(found: Candidates, documents: DataFrame) -> pa.Table:

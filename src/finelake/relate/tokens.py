@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
 CodePoints = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
 
 # Characters hashed at a time: the working arrays (8 bytes a character) then stay in the processor's cache.
 _CHUNK = 1 << 16
@@ -74,24 +75,36 @@ def chunks(texts: pa.StringArray) -> Iterator[tuple[CodePoints, Counts]]:
 
 def token_hashes(codes: CodePoints, offsets: Counts) -> tuple[Counts, Hashes]:
     """Give the text that owns each token, and the token's hash."""
-    kinds = _character_kinds()[np.minimum(codes, 0xFFFF)] if codes.dtype != np.uint8 else _character_kinds()[codes]
-    begins = kinds != _SEPARATOR
-    inside = (kinds[1:] == _RUN) & (kinds[:-1] == _RUN)
-    begins[1:] &= ~inside
+    part, begins, numbers = _of_ascii(codes) if codes.dtype == np.uint8 else _of_unicode(codes)
     # A run does not go on from one text to the next.
     edges = offsets[1:-1]
     edges = edges[edges < len(codes)]
-    begins[edges] = kinds[edges] != _SEPARATOR
+    begins[edges] = part[edges]
     places = np.flatnonzero(begins)
     if not len(places):
         return np.empty(0, np.int64), np.empty(0, np.uint64)
-    weighted = spread(codes)
-    weighted *= powers(len(codes))
-    weighted[kinds == _SEPARATOR] = 0
+    weighted = numbers * powers(len(codes))
     sums = np.add.reduceat(weighted, places)
     sums *= inverse_powers(len(codes))[places]
     owner = np.searchsorted(offsets, places, side="right") - 1
     return owner, mix(sums)
+
+
+def _of_ascii(codes: CodePoints) -> tuple[Mask, Mask, Hashes]:
+    """Tell which characters are part of a token and which begin one, and give their numbers, 0 for separators."""
+    part = _ascii_parts()[codes]
+    begins = part.copy()
+    np.greater(part[1:], part[:-1], out=begins[1:])
+    return part, begins, _ascii_token_numbers()[codes]
+
+
+def _of_unicode(codes: CodePoints) -> tuple[Mask, Mask, Hashes]:
+    """Do the same for any text, in which a character may be a token of its own."""
+    kinds = _character_kinds()[np.minimum(codes, 0xFFFF)]
+    part = kinds != _SEPARATOR
+    begins = part.copy()
+    begins[1:] &= (kinds[1:] != _RUN) | (kinds[:-1] != _RUN)
+    return part, begins, np.where(part, spread(codes), np.uint64(0))
 
 
 def spread(codes: CodePoints) -> Hashes:
@@ -124,6 +137,18 @@ def _code_points(part: npt.NDArray[np.uint8], offsets: Counts) -> tuple[CodePoin
 @lru_cache(maxsize=1)
 def _ascii_numbers() -> Hashes:
     return mix((np.arange(256, dtype=np.uint64) + np.uint64(1)) * _BASE)
+
+
+@lru_cache(maxsize=1)
+def _ascii_parts() -> Mask:
+    # No ASCII character is a token of its own.
+    part: Mask = _character_kinds()[:256] == _RUN
+    return part
+
+
+@lru_cache(maxsize=1)
+def _ascii_token_numbers() -> Hashes:
+    return np.where(_ascii_parts(), _ascii_numbers(), np.uint64(0))
 
 
 def _table_size(count: int) -> int:
