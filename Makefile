@@ -35,9 +35,8 @@ java: $(STAMP) ## Find Java 17 or 21, or install it where that needs no question
 demo: java ## Run the whole job on the shipped sample, with a local service
 	@$(BIN)/finelake demo
 
-test: java ## Run every test: all in classic mode, then the Spark tests in Connect mode
-	FINELAKE_TEST_SESSION=classic $(PYTEST) tests --ignore=tests/hf --ignore=tests/cluster
-	FINELAKE_TEST_SESSION=connect $(PYTEST) tests/spark
+test: java ## Run every test, the Spark tests in classic and in Connect mode
+	$(BIN)/python scripts/run_tests.py
 
 test-pure: $(STAMP) ## Run the tests that need neither Java nor Spark
 	$(PYTEST) tests/pure
