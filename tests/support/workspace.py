@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from support.serving import CHATS, ENDPOINTS, ModelServing
+
 TOKEN = "dapi-this-must-never-be-shown"
 USER = "ann@shop.example"
 
@@ -31,6 +33,7 @@ class State:
     started: list[dict[str, Any]] = field(default_factory=list)
     faults: list[tuple[str, int, str]] = field(default_factory=list)
     cut: int = 0
+    serving: ModelServing = field(default_factory=ModelServing)
     requests: list[str] = field(default_factory=list)
 
 
@@ -50,6 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
             if asked.startswith(fault[0]):
                 self.state.faults.remove(fault)
                 return self._problem(fault[1], fault[2])
+        if path.startswith((ENDPOINTS, CHATS)):
+            status, content = self.state.serving.serve(self.command, path, body)
+            return self._send(status, json.dumps(content).encode())
         for prefix, answer in (
             ("/api/2.0/fs/files", self._file),
             ("/api/2.0/fs/directories", self._folder),
@@ -63,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return answer(path.removeprefix(prefix), query, body)
         return self._problem(404, "ENDPOINT_NOT_FOUND")
 
-    do_GET = do_PUT = do_POST = do_HEAD = _serve
+    do_GET = do_PUT = do_POST = do_HEAD = do_PATCH = do_DELETE = _serve
 
     def _file(self, path: str, query: dict[str, str], body: bytes) -> None:
         del query

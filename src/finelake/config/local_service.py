@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from finelake.config.huggingface import Hyperparameters
 from finelake.config.section import PositiveInt, Section
+from finelake.config.serving import RegisteredName, Serving
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -43,6 +44,9 @@ class LocalService(Section):
     the chat server: `transformers`, `vllm`, or one of your own in which `{port}` and `{model}` are replaced. The
     service ends by itself when nobody asked it anything for `idle_minutes` and no job runs. `device` (of
     `hardware_file`, by default conf/hardware.yml) and `devices` are what a plan reckons with; auto is this machine.
+    `train_on: shards` reads the Parquet of `shards.folder` in place of the published JSON Lines. `register_as` names
+    the model in MLflow's registry (`catalog.schema.name` in Unity Catalog) whose versions the deployed models become;
+    with `serving`, Databricks serves them in place of `serve`.
     """
 
     folder: str = ".finelake/huggingface"
@@ -59,6 +63,15 @@ class LocalService(Section):
     device: str = "auto"
     devices: PositiveInt = 1
     hardware_file: str | None = None
+    train_on: Literal["lines", "shards"] = "lines"
+    register_as: RegisteredName | None = None
+    serving: Serving | None = None
+
+    @model_validator(mode="after")
+    def _what_is_served_is_registered(self) -> LocalService:
+        if self.serving is not None and self.register_as is None:
+            raise ValueError("serving needs register_as: an endpoint serves a version of a registered model")
+        return self
 
     @property
     def command(self) -> tuple[str, ...]:

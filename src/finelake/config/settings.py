@@ -117,4 +117,7 @@ class Settings(Section):
             raise ValueError("mixing by topic needs topics.enabled: true")
         if "topic" in self.splits.stratify and not self.topics.enabled:
             raise ValueError("splits.stratify by topic needs topics.enabled: true")
+        local = self.service.huggingface
+        if local is not None and local.serving is not None and self.evaluation.length_parameter != "max_tokens":
+            raise ValueError("service.huggingface.serving needs evaluation.length_parameter: max_tokens")
         return self

@@ -70,6 +70,8 @@ def secrets_of(settings: Settings) -> list[tuple[str, SecretRef]]:
         ("service.resource_manager_token", service.resource_manager_token),
         ("training.import_from", settings.training.import_from),
     ]
+    if service.huggingface is not None and service.huggingface.serving is not None:
+        named.append(("service.huggingface.serving.token", service.huggingface.serving.token))
     if entra is not None:
         parts = ("tenant_id", "client_id", "client_secret")
         named += [(f"service.entra.{part}", getattr(entra, part)) for part in parts]

@@ -12,19 +12,32 @@ if TYPE_CHECKING:
     from databricks.sdk.errors.base import DatabricksError
 
 
-def workspace_client(*, needed_for: str) -> WorkspaceClient:
+def workspace_client(
+    *, needed_for: str, host: str | None = None, token: str | None = None, retry_seconds: int | None = None
+) -> WorkspaceClient:
     """Make the client; `needed_for` says what asks for it, for messages.
 
-    Raises EnvironmentProblem when databricks-sdk is not installed, ConfigError when nothing signs in to a workspace.
+    Without `host` and `token` the platform or the environment signs in. The client asks again by itself for
+    `retry_seconds`, by its own default five minutes. Raises EnvironmentProblem when databricks-sdk is not installed,
+    ConfigError when nothing signs in to a workspace.
     """
     try:
         from databricks.sdk import WorkspaceClient
+        from databricks.sdk.core import Config
     except ImportError:
         raise EnvironmentProblem(
             f"{needed_for} needs databricks-sdk, which is not installed. Run `pip install 'finelake[databricks]'`."
         ) from None
     try:
-        return WorkspaceClient(product="finelake", product_version=__version__)
+        config = Config(
+            host=host,
+            token=token,
+            retry_timeout_seconds=retry_seconds,
+            product="finelake",
+            product_version=__version__,
+            auth_type=None if token is None else "pat",
+        )
+        return WorkspaceClient(config=config)
     except ValueError as error:
         raise ConfigError(
             f"{needed_for} needs a Databricks workspace, and nothing here signs in to one ({type(error).__name__}). "

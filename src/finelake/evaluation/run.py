@@ -12,13 +12,18 @@ from finelake.evaluation.evaluate import evaluate
 from finelake.evaluation.results import Evaluation
 from finelake.logs import bound
 from finelake.publish import read_manifest
+from finelake.services.base import FineTuningService
 from finelake.services.connect import connect
 from finelake.tables import names
 from finelake.tables.names import table_ref
 from finelake.tables.runs import RunLog
 from finelake.tracking.track import evaluated
 from finelake.training import identity
+from finelake.training.clock import Clock
 from finelake.training.data import read_training_data
+from finelake.training.deploy import wait_until_answers
+from finelake.training.patience import Patience
+from finelake.training.progress import Progress
 from finelake.training.steps import BASE, DEPLOY, SMOKE
 
 
@@ -43,11 +48,13 @@ def evaluate_run(
         )
     manifest = read_manifest(folder) or {}
     version = manifest.get("tables", {}).get(names.EXAMPLES, {}).get("version")
-    with bound(run=run, step="evaluate"), connect(settings.service) as service:
+    with bound(run=run, step="evaluate"), connect(settings.service, tracking=settings.tracking) as service:
+        if service.may_sleep:
+            _wake(service, settings, (tuned["name"], base["name"]))
         evaluation = evaluate(
             spark,
             settings,
-            client=lambda: service.client,
+            client=lambda: service.chat_client,
             tuned=tuned["name"],
             base=base["name"],
             run_id=run,
@@ -58,3 +65,17 @@ def evaluate_run(
         )
     evaluated(settings, evaluation)
     return evaluation
+
+
+def _wake(service: FineTuningService, settings: Settings, deployments: tuple[str, ...]) -> None:
+    """See that deployments which may have no machine now answer, before many questions fail at once."""
+    patience = Patience(service.contact, Clock(), settings.training.poll_seconds, service.renew)
+    for name in deployments:
+        wait_until_answers(
+            service,
+            name,
+            length_parameter=settings.evaluation.length_parameter,
+            timeout_seconds=settings.deployment.ready_timeout_seconds,
+            patience=patience,
+            progress=Progress(),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -81,3 +82,12 @@ def prune(checkpoints: Path, *, keep: int) -> None:
         shutil.rmtree(checkpoints / f"step-{step}", ignore_errors=True)
     for item in checkpoints.glob(".step-*.partial"):
         shutil.rmtree(item, ignore_errors=True)
+
+
+def weights_hash(folder: Path) -> str:
+    """Give one SHA-256 (hex) over the weights of a model folder, file by file in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

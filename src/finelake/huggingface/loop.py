@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -18,7 +17,7 @@ import torch.distributed as dist
 
 from finelake import __version__
 from finelake.huggingface.census import Census
-from finelake.huggingface.checkpoints import last_whole, write_manifest
+from finelake.huggingface.checkpoints import last_whole, weights_hash, write_manifest
 from finelake.huggingface.fitting import Features, Fitting
 from finelake.huggingface.folder import JobFolder
 from finelake.huggingface.job import Job
@@ -155,15 +154,6 @@ def _save(place: JobFolder, trainer: Any, *, step: int) -> dict[str, Any]:
     shutil.rmtree(place.model, ignore_errors=True)
     partial.rename(place.model)
     return {"sha256": weights_hash(place.model)}
-
-
-def weights_hash(folder: Path) -> str:
-    """Give one SHA-256 (hex) over the weights of a model folder, file by file in the order of their names."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

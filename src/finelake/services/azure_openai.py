@@ -12,7 +12,8 @@ from finelake.config.settings import Service, Training
 from finelake.services.base import FineTuningService, Token, chosen_hyperparameters, method_of
 from finelake.services.contact import Contact
 from finelake.services.credentials import RenewableToken, place_of, resolve
-from finelake.services.deployments import Deployments, connect_deployments
+from finelake.services.deployed import Deploys
+from finelake.services.deployments import connect_deployments
 from finelake.services.identity import checked_address
 
 _EXAMPLE = "https://NAME.openai.azure.com"
@@ -27,7 +28,7 @@ class AzureOpenAIService(FineTuningService):
         *,
         contact: Contact,
         client: OpenAI,
-        deployments: Deployments,
+        deployments: Deploys,
         api: Literal["v1", "dated"],
         token: Token | None,
         renew: Callable[[], str | None],

@@ -16,7 +16,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from finelake.config.settings import Training
 from finelake.errors import ConfigError, ServiceError
 from finelake.services.contact import Contact, PassingError
-from finelake.services.deployments import Deployments
+from finelake.services.deployed import Deploys
 from finelake.services.paging import Item, Page, walk
 
 Token = Callable[[], str]
@@ -30,7 +30,7 @@ class FineTuningService(ABC):
     """A service that stores files, trains and answers. Use as a context manager: it holds connections."""
 
     def __init__(
-        self, *, contact: Contact, client: OpenAI, deployments: Deployments | None, renew: Callable[[], str | None]
+        self, *, contact: Contact, client: OpenAI, deployments: Deploys | None, renew: Callable[[], str | None]
     ) -> None:
         self.contact = contact
         self.deployments = deployments
@@ -41,6 +41,21 @@ class FineTuningService(ABC):
     def client(self) -> OpenAI:
         """The SDK's client. Ask for it at each use: an Entra token inside it grows old."""
         return self._client
+
+    @property
+    def chat_client(self) -> OpenAI:
+        """The client that deployed models are asked with."""
+        return self.client
+
+    @property
+    def chat_contact(self) -> Contact:
+        """Whom `chat_client` talks to."""
+        return self.contact
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether a deployment that nobody asked for a while must be woken first."""
+        return False
 
     @property
     def parts_client(self) -> OpenAI:

@@ -104,6 +104,8 @@ class Contact:
     def _status(self, error: openai.APIStatusError, action: str) -> str:
         status = error.status_code
         head = f"The service at {self.endpoint}"
+        if self.kind == "databricks":
+            return self._endpoint_status(error, action)
         said = f"{error.code or 'no code'}: {message_of(error)}"
         if status == 401:
             return (
@@ -126,6 +128,18 @@ class Contact:
             return f"{head} failed while {action} ({status}, {said}). Run it again later; what is done stays done."
         return f"{head} refused {action} ({status}, {said}). {_request_hint(message_of(error))}"
 
+    def _endpoint_status(self, error: openai.APIStatusError, action: str) -> str:
+        """Explain what a serving endpoint answered, without its words: a model's own errors quote the chat."""
+        head = f"{self.endpoint} answered {error.status_code} ({code_of(error)}) while {action}."
+        remedies = {
+            401: f"The credential came from {self.credential}. Put a valid one of this workspace there.",
+            403: "Give the identity CAN QUERY on the serving endpoint, and check the workspace's network rules.",
+            404: "There is no serving endpoint of that name. Run `finelake train` again, which makes it.",
+            429: "Run the same again later, or raise service.huggingface.serving.workload_size.",
+        }
+        logs = "The endpoint's logs (Serving, its name, Logs) say why; correct that and run the same again."
+        return f"{head} {remedies.get(error.status_code, logs)}"
+
     def _permission(self) -> str:
         if self.kind == "openai":
             return "Check the project and the rights of the key, and whether the organisation may still fine-tune."
@@ -133,6 +147,13 @@ class Contact:
             "Give the identity the role Foundry User or Cognitive Services OpenAI Contributor on the resource, and "
             "check the resource's network rules."
         )
+
+
+def code_of(error: openai.APIStatusError) -> str:
+    """Give the code of an error: OpenAI's, or that of Databricks."""
+    body: Any = error.body
+    named = body.get("error_code") if isinstance(body, dict) else None
+    return str(error.code or named or "no code")
 
 
 def message_of(error: openai.APIStatusError) -> str:

@@ -12,12 +12,17 @@ from typing import Any
 from openai import OpenAI
 
 from finelake.config.local_service import LocalService
-from finelake.config.settings import SecretRef, Service, Training
+from finelake.config.serving import Serving
+from finelake.config.settings import SecretRef, Service, Tracking, Training
 from finelake.emulator.transformer.models import MODELS_FILE, add_model
 from finelake.errors import ConfigError
+from finelake.huggingface.registry import version_of
 from finelake.services.azure_openai import AzureOpenAIService, connect_azure
+from finelake.services.contact import Contact
 from finelake.services.identity import place_digest
 from finelake.services.local import Running, ensure_service
+from finelake.services.serving import ServingEndpoints
+from finelake.services.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +43,40 @@ _OPTIONS = {
 class HuggingFaceService(AzureOpenAIService):
     """Fine-tuning of models with weights; `revive` starts the service again where it has ended."""
 
-    def __init__(self, *, local: LocalService, revive: Callable[[], object], **parts: Any) -> None:
+    def __init__(
+        self, *, local: LocalService, revive: Callable[[], object], workspace: Workspace | None = None, **parts: Any
+    ) -> None:
         super().__init__(**parts)
         self._local = local
         self._revive = revive
+        self._workspace = workspace
 
     @property
     def client(self) -> OpenAI:
         """The SDK's client; a service that was killed is started again before it is used."""
         self._revive()
         return super().client
+
+    @property
+    def chat_client(self) -> OpenAI:
+        """The client of the endpoints where a workspace serves, else the service's own."""
+        return self.client if self._workspace is None else self._workspace.chats
+
+    @property
+    def chat_contact(self) -> Contact:
+        """Whom `chat_client` talks to."""
+        return self.contact if self._workspace is None else self._workspace.contact
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether endpoints serve: one that nobody asked for a while has no machine."""
+        return self._workspace is not None
+
+    def renew(self) -> bool:
+        """Read the key anew, and sign in to the workspace again; True, as asking again then makes sense."""
+        if self._workspace is not None:
+            self._workspace.renew()
+        return super().renew()
 
     def address_of(self, path: Path) -> str | None:
         """Give a file's address: the service is on the same machine, and links the file in place of taking it in."""
@@ -59,10 +88,12 @@ class HuggingFaceService(AzureOpenAIService):
         return super().job_body(training) | {"trainingType": "globalStandard", "transformers": own}
 
 
-def connect_huggingface(service: Service) -> AzureOpenAIService:
+def connect_huggingface(service: Service, *, tracking: Tracking | None = None) -> AzureOpenAIService:
     """Start the service where it does not run, name the models to it, and prepare its clients.
 
-    Raises ConfigError without `service.huggingface`, EnvironmentProblem when the service does not start.
+    With `service.huggingface.serving` deployments are endpoints of a workspace, whose versions are looked for in the
+    registry that `tracking` names. Raises ConfigError without `service.huggingface`, EnvironmentProblem when the
+    service does not start.
     """
     local = service.huggingface
     if local is None:
@@ -85,9 +116,23 @@ def connect_huggingface(service: Service) -> AzureOpenAIService:
     )
 
     def build(**parts: Any) -> HuggingFaceService:
-        return HuggingFaceService(local=local, revive=lambda: start(local, port=port), **parts)
+        if local.serving is None or local.register_as is None:
+            return HuggingFaceService(local=local, revive=lambda: start(local, port=port), **parts)
+        parts["deployments"].close()
+        workspace = Workspace(local.serving)
+        parts["deployments"] = _endpoints(workspace, local.serving, local.register_as, tracking or Tracking())
+        return HuggingFaceService(local=local, revive=lambda: start(local, port=port), workspace=workspace, **parts)
 
     return connect_azure(derived, build=build)
+
+
+def _endpoints(workspace: Workspace, serving: Serving, name: str, tracking: Tracking) -> ServingEndpoints:
+    return ServingEndpoints(
+        workspace,
+        serving=serving,
+        registered_as=name,
+        version_of=lambda model: version_of(model, registered_as=name, tracking=tracking),
+    )
 
 
 def start(local: LocalService, *, port: int = 0) -> Running:

@@ -140,7 +140,7 @@ def open_run(tracking: Tracking, *, project: str, run: str) -> TrackedRun:
             "tracking.enabled is true, but MLflow is not installed. Run pip install 'finelake[mlflow]', or set "
             "tracking.enabled to false."
         ) from None
-    uri, artifacts = _place(tracking)
+    uri, artifacts = tracking_place(tracking)
     client = MlflowClient(tracking_uri=uri)
     experiment = _experiment(client, _experiment_name(tracking, uri, project), artifacts)
     found = client.search_runs(
@@ -153,7 +153,7 @@ def open_run(tracking: Tracking, *, project: str, run: str) -> TrackedRun:
     return TrackedRun(client, experiment_id=experiment, run_id=made.info.run_id)
 
 
-def _place(tracking: Tracking) -> tuple[str, str | None]:
+def tracking_place(tracking: Tracking) -> tuple[str, str | None]:
     """Give the tracking address, and where artifacts go when that is a local database."""
     if tracking.uri is not None:
         return tracking.uri, None

@@ -49,7 +49,7 @@ def clean(
     Raises ServiceError when the service refuses, RunBusyError when a driver started on such a run meanwhile.
     """
     clock = clock or Clock()
-    with connect(settings.service) as service:
+    with connect(settings.service, tracking=settings.tracking) as service:
         patience = Patience(service.contact, clock, settings.training.poll_seconds, service.renew)
         cleaning = Cleaning(service, patience, _logs(spark, settings, clock))
         found = [one for one in cleaning.left_overs() if run in {None, one.run_id}]

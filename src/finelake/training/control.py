@@ -38,7 +38,7 @@ def control_run(
 
     Raises InputError when the run has no job, ServiceError when the service refuses.
     """
-    with connect(settings.service) as service:
+    with connect(settings.service, tracking=settings.tracking) as service:
         patience = Patience(service.contact, clock or Clock(), settings.training.poll_seconds, service.renew)
         job = job_id or _job_of(spark, settings, service, patience)
         return Controlled(job, control, control_job(service, job, control=control, patience=patience))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import openai
@@ -9,8 +10,7 @@ import openai
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.contact import PassingError
-from finelake.services.deployed import Deployed, Target
-from finelake.services.deployments import Deployments
+from finelake.services.deployed import Deployed, Deploys, Target
 from finelake.training.effects.deployment import BROKEN, SUCCEEDED
 from finelake.training.patience import Patience, Tries, is_missing
 from finelake.training.progress import Progress
@@ -22,6 +22,8 @@ IDLE_LIFE = timedelta(days=15)
 
 def lifetime(found: Deployed) -> tuple[datetime | None, str]:
     """Give when a deployment is deleted by itself (None when not known or never), and the rule in words."""
+    if found.life:
+        return None, found.life
     if found.sku.casefold() in {"developertier", "developer"}:
         ends = found.created_at + DEVELOPER_LIFE if found.created_at is not None else None
         at = f" ({ends:%Y-%m-%d %H:%M} UTC)" if ends is not None else ""
@@ -32,7 +34,7 @@ def lifetime(found: Deployed) -> tuple[datetime | None, str]:
 
 
 def wait_until_provisioned(
-    deployments: Deployments, target: Target, *, deadline: float, patience: Patience, progress: Progress
+    deployments: Deploys, target: Target, *, deadline: float, patience: Patience, progress: Progress
 ) -> None:
     """Wait for ARM's success. Raises ServiceError when it fails or does not come before `deadline`."""
     while True:
@@ -44,8 +46,8 @@ def wait_until_provisioned(
             return
         if state in BROKEN:
             raise ServiceError(
-                f"Deployment {target.name} of {target.model.name} ended as {state}. The resource's activity log in the "
-                f"portal says why; correct that and run the same again, and the deployment is asked for anew."
+                f"Deployment {target.name} of {target.model.name} ended as {state}. {_why(found)} Run the same again "
+                f"then, and the deployment is asked for anew."
             )
         if patience.clock.now() > deadline:
             raise ServiceError(
@@ -69,6 +71,7 @@ def wait_until_answers(
     `length_parameter` names the request's field for the most tokens of an answer. Raises ServiceError when no answer
     comes in time.
     """
+    patience = replace(patience, contact=service.chat_contact)
     began, tries = patience.clock.now(), Tries(patience)
     while True:
         try:
@@ -86,15 +89,27 @@ def wait_until_answers(
             said = patience.explained(last, f"waiting for {model} to answer")
             raise ServiceError(
                 f"{model} is deployed but gave no answer for {timeout_seconds:.0f} seconds, the limit of "
-                f"deployment.ready_timeout_seconds. Check that service.endpoint and service.account are the same "
-                f"resource, then run the same again to go on waiting. {said}"
+                f"deployment.ready_timeout_seconds. {_where_to_look(service)} Run the same again to go on "
+                f"waiting. {said}"
             )
         patience.clock.sleep(wait)
 
 
+def _why(found: Deployed | None) -> str:
+    if found is not None and found.reason:
+        return found.reason
+    return "The resource's activity log in the portal says why; correct that."
+
+
+def _where_to_look(service: FineTuningService) -> str:
+    if service.may_sleep:
+        return "It may still be starting: raise that limit, or look at its logs."
+    return "Check that service.endpoint and service.account are the same resource."
+
+
 def _ping(service: FineTuningService, model: str, length_parameter: str) -> None:
-    service.contact.readable(
-        lambda: service.client.chat.completions.create(
+    service.chat_contact.readable(
+        lambda: service.chat_client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": "ping"}], extra_body={length_parameter: 1}
         ),
         needs="choices",

@@ -76,7 +76,7 @@ def train(
         return EffectLog(DeltaJournal(spark, runs, run_id=journal), clock=clock, lease_seconds=lease_seconds)
 
     tracked, observer = begin(settings, data, run=run), progress or Progress()
-    with connect(settings.service) as service:
+    with connect(settings.service, tracking=settings.tracking) as service:
         context = RunContext(
             settings=settings,
             service=service,

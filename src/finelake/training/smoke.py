@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,14 @@ def chat(
 
 
 def _ask(service: FineTuningService, model: str, prompt: str, *, config: Evaluation, patience: Patience) -> SmokeChat:
+    patience = replace(patience, contact=service.chat_contact)
     began = patience.clock.now()
     options: dict[str, Any] = {config.length_parameter: config.max_tokens}
     if config.temperature is not None:
         options["temperature"] = config.temperature
     answer = patience.ask(
-        lambda: service.contact.readable(
-            lambda: service.client.chat.completions.create(
+        lambda: service.chat_contact.readable(
+            lambda: service.chat_client.chat.completions.create(
                 model=model, messages=[{"role": "user", "content": prompt}], extra_body=options
             ),
             needs="choices",

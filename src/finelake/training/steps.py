@@ -20,6 +20,7 @@ from finelake.training.deploy import wait_until_answers, wait_until_provisioned
 from finelake.training.effects.deployment import DeploymentEffect
 from finelake.training.effects.job import JobRequest, ensure_job
 from finelake.training.effects.log import EffectLog
+from finelake.training.effects.registration import Registration
 from finelake.training.effects.stop import EarlyStopper
 from finelake.training.effects.upload import UploadPlan, ensure_uploaded
 from finelake.training.ended import checkpoints_of, error_of, meaning, results_of, seconds_of
@@ -155,7 +156,8 @@ def watch(context: RunContext) -> Record:
 def deploy_tuned(context: RunContext) -> Record:
     """Deploy the chosen checkpoint and wait until it answers. Raises ServiceError when there is none."""
     settings, chosen = context.settings, chosen_checkpoint(context)
-    name = deployment_name(context)
+    name, job_id = deployment_name(context), context.recorded(JOB)["job_id"]
+    registered = _registration(context).tuned(chosen.model, job_id=job_id, step=chosen.step)
     if context.service.deployments is not None:
         address = identity.tuned_address(chosen.model, context.model)
         _deploy(context, DEPLOY, name, address, sku=settings.deployment.sku)
@@ -169,6 +171,7 @@ def deploy_tuned(context: RunContext) -> Record:
         "why": chosen.why,
         "sku": settings.deployment.sku if context.service.deployments is not None else None,
         "portal": where,
+        **({} if registered is None else {"registered": registered}),
     }
 
 
@@ -179,6 +182,7 @@ def deploy_base(context: RunContext) -> Record:
     if context.service.deployments is not None:
         name = identity.base_deployment(settings)
         address = identity.base_address(settings, context.model)
+        _registration(context).base(address.name)
         _deploy(context, BASE, name, address, sku=settings.deployment.base_sku)
     _wait(context, name)
     return {"name": name}
@@ -232,6 +236,12 @@ STEPS = (
     Step(BASE, "see that the base model answers", deploy_base),
     Step(SMOKE, "send test chats", send_test_chats),
 )
+
+
+def _registration(context: RunContext) -> Registration:
+    return Registration(
+        settings=context.settings, run=context.log.run_id, patience=context.patience, progress=context.progress
+    )
 
 
 def _deploy(context: RunContext, key: str, name: str, address: ModelAddress, *, sku: str) -> None:

@@ -55,7 +55,7 @@ def drive_without_spark(
     def file_log(file: DataFile) -> EffectLog:
         return log(identity.file_journal(settings, file))
 
-    with connect(settings.service) as service:
+    with connect(settings.service, tracking=settings.tracking) as service:
         context = RunContext(
             settings=settings,
             service=service,

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from finelake.errors import ConfigError, ServiceError
 from finelake.services.contact import PassingError
-from finelake.services.deployed import BusyError, Deployed, QuotaError, Target
-from finelake.services.deployments import Deployments
+from finelake.services.deployed import BusyError, Deployed, Deploys, QuotaError, Target
 from finelake.training.effects.log import EffectLog
 from finelake.training.patience import Patience, Tries
 from finelake.training.progress import Progress
@@ -28,7 +27,7 @@ _IN_WORK = {"Accepted", "Creating", "Deleting", "Moving"}
 class DeploymentEffect:
     """What is needed to deploy: `key` in the log; `may_replace` another model under the same name."""
 
-    deployments: Deployments
+    deployments: Deploys
     target: Target
     key: str
     may_replace: bool

@@ -10,13 +10,13 @@ import openai
 from finelake.errors import ServiceError
 from finelake.services.base import FineTuningService
 from finelake.services.contact import PassingError
-from finelake.services.deployments import Deployments
+from finelake.services.deployed import Deploys
 from finelake.training.patience import Patience, Tries
 
 _MOST_TRIES = 20
 
 
-def remove_deployment(deployments: Deployments, name: str, *, timeout_seconds: float, patience: Patience) -> None:
+def remove_deployment(deployments: Deploys, name: str, *, timeout_seconds: float, patience: Patience) -> None:
     """Delete a deployment and wait until it is gone, and its quota with it. Raises ServiceError when it stays."""
     deadline, tries = patience.clock.now() + timeout_seconds, Tries(patience)
     asked = False

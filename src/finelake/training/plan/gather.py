@@ -65,7 +65,7 @@ def gather(
     elif patience is not None:
         plane = _tried(lambda: _data_plane(service, patience, data, run))
         deployments = service.deployments
-        if deployments is not None and settings.service.kind == "azure":
+        if isinstance(deployments, Deployments) and settings.service.kind == "azure":
             resource = _tried(lambda: _resource(deployments, patience))
     return Known(
         today=today,

@@ -77,7 +77,7 @@ def summary(plan: JobPlan) -> str:
 
 def _reached(settings: Settings, stack: ExitStack) -> FineTuningService | Unread:
     try:
-        service = stack.enter_context(connect(settings.service))
+        service = stack.enter_context(connect(settings.service, tracking=settings.tracking))
         service.greet()
     except FinelakeError as error:
         return Unread(str(error))

@@ -15,8 +15,7 @@ from finelake.config.models import ModelInfo
 from finelake.config.settings import Settings
 from finelake.errors import InputError, RunBusyError
 from finelake.services.base import FineTuningService
-from finelake.services.deployed import Target
-from finelake.services.deployments import Deployments
+from finelake.services.deployed import Deploys, Target
 from finelake.services.portal import deployment_page
 from finelake.tables.aliases import AliasEntry, Aliases
 from finelake.training import identity
@@ -209,7 +208,7 @@ class Desk:
             recorded_at=self._now(),
         )
 
-    def _model_of(self, deployments: Deployments, name: str) -> str | None:
+    def _model_of(self, deployments: Deploys, name: str) -> str | None:
         found = self.patience.ask(lambda: deployments.find(name), action=f"looking up deployment {name}")
         return None if found is None else found.model
 

@@ -67,7 +67,7 @@ def _desk(spark: SparkSession, settings: Settings, progress: Progress | None) ->
         run_id=f"{settings.project}.{settings.promotion.alias}",
     )
     clock = Clock()
-    with connect(settings.service) as service:
+    with connect(settings.service, tracking=settings.tracking) as service:
         yield Desk(
             settings=settings,
             service=service,
