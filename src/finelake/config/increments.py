@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from finelake.config.section import Section
+from finelake.config.section import OffIsAWord, Section
 
 
 class Increments(Section):
@@ -15,5 +15,5 @@ class Increments(Section):
     A mapped column whose type changed is refused, or with `retyped: accept` everything is done anew.
     """
 
-    mode: Literal["auto", "feed", "compare", "off"] = "auto"
+    mode: Annotated[Literal["auto", "feed", "compare", "off"], OffIsAWord] = "auto"
     retyped: Literal["refuse", "accept"] = "refuse"

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from finelake.config.section import Fraction, PositiveInt, Section
+from finelake.config.section import Fraction, OffIsAWord, PositiveInt, Section
 
-ReplyAction = Literal["reject", "weight_0", "warn", "off"]
+ReplyAction = Annotated[Literal["reject", "weight_0", "warn", "off"], OffIsAWord]
 OriginAction = Literal["train", "weight_0", "reject"]
 OriginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,63}$")]
 Phrases = tuple[Annotated[str, StringConstraints(min_length=3, max_length=200)], ...]
@@ -27,12 +27,6 @@ class ReplyRule(Section):
     """The base of a rule's settings."""
 
     action: ReplyAction = "warn"
-
-    @field_validator("action", mode="before")
-    @classmethod
-    def _off_is_a_word(cls, value: object) -> object:
-        """Take YAML's bare `off`, which it reads as false, for the word."""
-        return "off" if value is False else value
 
 
 class AsAnAi(ReplyRule):

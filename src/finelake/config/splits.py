@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from finelake.config.section import Fraction, PositiveInt, Section
+from finelake.config.section import Fraction, OffIsAWord, PositiveInt, Section
 
 
 class SplitCut(Section):
@@ -96,7 +96,7 @@ class Decontamination(Section):
 
     tables: tuple[EvaluationTable, ...] = ()
     policy: Literal["reject", "report"] = "reject"
-    own_splits: Literal["reject", "report", "off"] = "report"
+    own_splits: Annotated[Literal["reject", "report", "off"], OffIsAWord] = "report"
     ngram: Annotated[int, Field(ge=3, le=100)] = 13
     min_words: Annotated[int, Field(ge=1, le=100)] = 5
     max_documents: PositiveInt = 10

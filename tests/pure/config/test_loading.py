@@ -41,6 +41,13 @@ def test_the_smallest_configuration_has_sane_defaults(tmp_path: Path) -> None:
     assert settings.output.byte_order_mark is False
 
 
+def test_off_needs_no_quotes(tmp_path: Path) -> None:
+    more = "increments: {mode: off}\ndecontamination: {own_splits: off}\nreplies: {echo: {action: off}}\n"
+    settings = load_settings(write(tmp_path, SMALLEST + more), overrides=["replies.canned.action=off"], environment={})
+    assert (settings.increments.mode, settings.decontamination.own_splits) == ("off", "off")
+    assert (settings.replies.echo.action, settings.replies.canned.action) == ("off", "off")
+
+
 @pytest.mark.parametrize("name", ["local.yml", "azure.yml", "databricks.yml"])
 def test_shipped_files_load_when_their_variables_are_set(name: str) -> None:
     text = (CONF / name).read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from finelake.config.replies import OriginRule, Origins, Replies
@@ -53,10 +52,6 @@ def test_a_changed_threshold_changes_the_fingerprint_of_its_rule_alone() -> None
 def test_an_unknown_setting_is_an_error(wrong: str) -> None:
     with pytest.raises(ValidationError):
         Replies.model_validate(json.loads(wrong))
-
-
-def test_off_needs_no_quotes_in_yaml() -> None:
-    assert Replies.model_validate(yaml.safe_load("echo: {action: off}")).echo.action == "off"
 
 
 @pytest.mark.parametrize("wrong", [{}, {"text": "("}, {"metadata": {}}])
