@@ -45,7 +45,8 @@ EMULATOR = ["fastapi>=0.115", "python-multipart>=0.0.12", "uvicorn>=0.32"]
 EXTRAS = {
     # A Delta release is compiled for a Spark minor version, hence the paired upper bounds.
     "local": ["delta-spark>=4.0.1,<4.1", "pyspark[connect]>=4.0.1,<4.1"],
-    "spark41": ["delta-spark>=4.1,<4.2", "pyspark[connect]>=4.1,<4.2"],
+    # Delta 4.1.0 fails with Spark 4.1.4 where it adds a constraint; 4.3.1 says which Spark it takes.
+    "spark41": ["delta-spark>=4.3.1,<4.4", "pyspark[connect]>=4.1,<4.2"],
     "spark42": ["delta-spark>=4.4,<4.4.1", "pyspark[connect]>=4.2,<4.3"],  # the jars of 4.4.1 are not on Maven Central
     "databricks": ["databricks-sdk>=0.49"],
     "emulator": EMULATOR,
