@@ -50,7 +50,7 @@ def run_suite(suite: Suite) -> bool:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{suite.name.replace(', ', '-')}.log"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=15", *suite.tests]
-    _say(f"{suite.name}: started, see {log.relative_to(ROOT)}\n")
+    _say(f"{suite.name}: started, see {log}\n")
     began = time.monotonic()
     with log.open("wb") as stream:
         status = subprocess.run(
