@@ -172,7 +172,7 @@ def search(spark: Any, texts: Path, folder: Path) -> dict[str, Any]:
     chats = documents(rows, findings=F.lit(0), tokens=F.lit(0), group=alone)
     config = Duplicates(near=True, threshold=THRESHOLD, permutations=PERMUTATIONS)
     signatures = save(signed(chats, stored=None, config=config), "signatures")
-    found = near_duplicates(chats, signatures, config=config, save=save, at_most=rows.count())
+    found = near_duplicates(chats, signatures, config=config, save=save, at_most=pq.read_metadata(texts).num_rows)
     save(found.pairs, "pairs")
     return found.facts
 
