@@ -49,7 +49,7 @@ test-http: java ## Run the tests against the local service as a real process
 	$(PYTEST) tests/http
 
 $(STAMP_HF): setup.py pyproject.toml scripts/make_venv.py
-	@python="$$($(FIND_PYTHON))"; "$$python" scripts/make_venv.py --folder $(VENV_HF) --extras $(EXTRAS),hf
+	@python="$$($(FIND_PYTHON))"; "$$python" scripts/make_venv.py --folder $(VENV_HF) --extras $(EXTRAS),hf,qlora
 	@touch $@
 
 test-hf: java $(STAMP_HF) ## Run the tests of the Hugging Face route in .venv-hf (about 6 GB)

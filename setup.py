@@ -56,6 +56,7 @@ EXTRAS = {
     "mlflow": ["alembic>=1.13", "mlflow-skinny>=2.20", "sqlalchemy>=2"],
     # transformers 5 and TRL 1; a runtime for machine learning brings PyTorch, whose version is left to it.
     "hf": ["accelerate>=1.12", "datasets>=4", "peft>=0.18", "torch>=2.6", "transformers>=5.5,<6", "trl>=1.10,<2"],
+    "qlora": ["bitsandbytes>=0.46.1"],
     "report": ["matplotlib>=3.8"],  # 75 MB with what it needs; Databricks runtimes bring it
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5"],
     "dev": [

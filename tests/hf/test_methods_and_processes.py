@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,6 @@ def test_what_is_too_long_is_told_and_left_out(tmp_path: Path, tiny_model: Path,
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"tuning": "qlora"}, "qlora_unavailable"),
         ({"model": {"source": "./nowhere"}}, "model_missing"),
         ({"data": {"train": "/nowhere.jsonl"}}, "data_missing"),
         ({"hyperparameters": {**FEW, "max_length": 5}}, "no_examples"),
@@ -117,19 +117,75 @@ def test_what_cannot_be_done_is_refused_with_a_code(
     tmp_path: Path,
     tiny_model: Path,
     chat_files: dict[str, Path],
-    monkeypatch: pytest.MonkeyPatch,
     change: dict[str, Any],
     code: str,
 ) -> None:
-    import torch
-
     from finelake.huggingface.train import run
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     folder = write_job(tmp_path / "job", **job_of(tiny_model, chat_files["train"], tuning="lora") | change)
     found = run(folder)
     assert (found["status"], found["code"]) == ("failed", code)
     assert json.loads((folder / "result.json").read_text()) == found
+
+
+def test_four_bits_are_trained_on_where_bitsandbytes_is(
+    tmp_path: Path, tiny_model: Path, chat_files: dict[str, Path]
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    folder = write_job(tmp_path / "job", **job_of(tiny_model, chat_files["train"], tuning="qlora"))
+    found, lines = finish(folder), progress(folder)
+    assert (found["status"], found["steps"]) == ("succeeded", 9)
+    assert found["valid_loss"] < lines[0]["train_loss"] - 0.3
+    assert (folder / "model" / "adapter_model.safetensors").exists()
+
+
+def test_a_quantized_model_is_prepared_as_its_paper_says(tiny_model: Path) -> None:
+    import torch
+
+    bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    from finelake.huggingface.job import Job
+    from finelake.huggingface.models import load_model
+
+    model = load_model(
+        Job.model_validate({"model": {"source": str(tiny_model)}, "data": {"train": "x"}, "tuning": "qlora"}),
+        str(tiny_model),
+    )
+    linear = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
+    assert len(linear) == 7 * 2
+    assert {module.weight.quant_type for module in linear} == {"nf4"}
+    assert all(module.weight.quant_state.nested for module in linear)
+    rest = [parameter for parameter in model.parameters() if parameter.dtype != torch.uint8]
+    assert {parameter.dtype for parameter in rest} == {torch.float32}
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_four_bits_are_computed_in_the_type_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    from finelake.huggingface.job import Job
+    from finelake.huggingface.models import four_bits
+
+    asked: dict[str, Any] = {"model": {"source": "x"}, "data": {"train": "x"}, "tuning": "qlora"}
+    on_processor = four_bits(Job.model_validate(asked))
+    assert on_processor.bnb_4bit_compute_dtype == torch.float32
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    on_card = four_bits(Job.model_validate(asked))
+    assert (on_card.load_in_4bit, on_card.bnb_4bit_quant_type, on_card.bnb_4bit_use_double_quant) == (True, "nf4", True)
+    assert on_card.bnb_4bit_compute_dtype == torch.bfloat16
+    whole = four_bits(Job.model_validate({**asked, "hyperparameters": {"dtype": "float32"}}))
+    assert whole.bnb_4bit_compute_dtype == torch.float32
+
+
+def test_four_bits_without_bitsandbytes_are_refused(
+    tmp_path: Path, tiny_model: Path, chat_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from finelake.huggingface.train import run
+
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    folder = write_job(tmp_path / "job", **job_of(tiny_model, chat_files["train"], tuning="qlora"))
+    assert run(folder)["code"] == "qlora_unavailable"
 
 
 def test_a_folder_has_one_process_at_a_time(tmp_path: Path, tiny_model: Path, chat_files: dict[str, Path]) -> None:

@@ -44,7 +44,8 @@ class LocalService(Section):
     the chat server: `transformers`, `vllm`, or one of your own in which `{port}` and `{model}` are replaced. The
     service ends by itself when nobody asked it anything for `idle_minutes` and no job runs. `device` (of
     `hardware_file`, by default conf/hardware.yml) and `devices` are what a plan reckons with; auto is this machine.
-    `train_on: shards` reads the Parquet of `shards.folder` in place of the published JSON Lines. `register_as` names
+    `shards` is the folder of section `shards`: training then streams its Parquet in place of the published JSON Lines.
+    `register_as` names
     the model in MLflow's registry (`catalog.schema.name` in Unity Catalog) whose versions the deployed models become;
     with `serving`, Databricks serves them in place of `serve`.
     """
@@ -63,7 +64,7 @@ class LocalService(Section):
     device: str = "auto"
     devices: PositiveInt = 1
     hardware_file: str | None = None
-    train_on: Literal["lines", "shards"] = "lines"
+    shards: str | None = None
     register_as: RegisteredName | None = None
     serving: Serving | None = None
 

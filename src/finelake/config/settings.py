@@ -118,6 +118,8 @@ class Settings(Section):
         if "topic" in self.splits.stratify and not self.topics.enabled:
             raise ValueError("splits.stratify by topic needs topics.enabled: true")
         local = self.service.huggingface
+        if local is not None and local.shards not in {None, self.shards.folder}:
+            raise ValueError("service.huggingface.shards is not the folder that shards.folder names")
         if local is not None and local.serving is not None and self.evaluation.length_parameter != "max_tokens":
             raise ValueError("service.huggingface.serving needs evaluation.length_parameter: max_tokens")
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING
 
 from finelake import __version__
@@ -10,6 +12,8 @@ from finelake.errors import ConfigError, EnvironmentProblem, FinelakeError, Outp
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.errors.base import DatabricksError
+
+logger = logging.getLogger(__name__)
 
 
 def workspace_client(
@@ -43,6 +47,24 @@ def workspace_client(
             f"{needed_for} needs a Databricks workspace, and nothing here signs in to one ({type(error).__name__}). "
             f"Run `databricks auth login`, or set DATABRICKS_HOST and DATABRICKS_TOKEN."
         ) from None
+
+
+def sign_in_environment() -> dict[str, str]:
+    """Give the variables by which a process of its own signs in as this one does; empty where it can by itself.
+
+    On Databricks the identity of a job belongs to the Python process of its task: another process needs a token.
+    """
+    from finelake.session import on_platform
+
+    if not on_platform(os.environ) or "DATABRICKS_TOKEN" in os.environ:
+        return {}
+    try:
+        config = workspace_client(needed_for="a process of its own").config
+        token = config.authenticate()["Authorization"].removeprefix("Bearer ")
+    except (FinelakeError, KeyError, OSError, ValueError) as error:
+        logger.warning("no token for a process of its own (%s); it signs in by itself", type(error).__name__)
+        return {}
+    return {"DATABRICKS_HOST": str(config.host), "DATABRICKS_TOKEN": token}
 
 
 def workspace_problem(error: DatabricksError, *, place: str, needs: str) -> FinelakeError:

@@ -46,17 +46,20 @@ def load_model(job: Job, source: str) -> Any:
     """Load the model, with the adapter to train on where the job names one.
 
     On a GPU with bfloat16 the frozen weights under an adapter are bfloat16 and trained ones float32, unless the job
-    says otherwise. Raises JobError `model_missing` or `qlora_unavailable`.
+    says otherwise. With `qlora` the linear layers are in 4 bits and what is left of the weights in float32. Raises
+    JobError `model_missing` or `qlora_unavailable`.
     """
     from transformers import AutoModelForCausalLM
 
     options: dict[str, Any] = {"dtype": weights_dtype(job), "local_files_only": Path(source).is_dir()}
     if job.tuning == "qlora":
-        options |= {"quantization_config": _four_bits(), "device_map": _own_device()}
+        options |= {"quantization_config": four_bits(job), "device_map": {"": _own_device()}}
     try:
         model = AutoModelForCausalLM.from_pretrained(source, **options)
     except (OSError, ValueError) as error:
         raise _missing(source, "model", error) from None
+    if job.tuning == "qlora":
+        model = _prepared(model, checkpointing=job.hyperparameters.gradient_checkpointing)
     return model if job.model.adapter is None else _with_adapter(model, job.model.adapter)
 
 
@@ -152,13 +155,18 @@ def _with_adapter(model: Any, adapter: str) -> Any:
         raise _missing(adapter, "adapter", error) from None
 
 
-def _four_bits() -> Any:
+def four_bits(job: Job) -> Any:
+    """Give the quantization of QLoRA (Dettmers and others 2023): NF4 with doubly quantized constants.
+
+    Computed is in the type of the job's steps. Raises JobError `qlora_unavailable` without bitsandbytes.
+    """
     import torch
 
-    if importlib.util.find_spec("bitsandbytes") is None or not torch.cuda.is_available():
+    if importlib.util.find_spec("bitsandbytes") is None:
         raise JobError(
             "qlora_unavailable",
-            "tuning: qlora needs a CUDA GPU and bitsandbytes, of which one is missing here. Take tuning: lora.",
+            "tuning: qlora needs bitsandbytes, which is not installed. Run pip install 'finelake[qlora]', or take "
+            "tuning: lora.",
         )
     from transformers import BitsAndBytesConfig
 
@@ -166,14 +174,25 @@ def _four_bits() -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if mixed_precision(job) else torch.float32,
     )
 
 
-def _own_device() -> dict[str, int]:
+def _prepared(model: Any, *, checkpointing: bool) -> Any:
+    """Freeze a quantized model, and keep in float32 what is not quantized: norms, embeddings and the output head."""
+    from peft import prepare_model_for_kbit_training
+
+    return prepare_model_for_kbit_training(
+        model, use_gradient_checkpointing=checkpointing, gradient_checkpointing_kwargs={"use_reentrant": False}
+    )
+
+
+def _own_device() -> int | str:
     import os
 
-    return {"": int(os.environ.get("LOCAL_RANK", "0"))}
+    import torch
+
+    return int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
 
 
 def _missing(source: str, what: str, error: Exception) -> JobError:

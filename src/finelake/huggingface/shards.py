@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ FORMAT = "parquet-shards"
 _KEPT = ("conversation_id", "window", "group_key", "line", "tokens", "trained_tokens")
 _ORDER = ("sort_key", "conversation_id", "window")
 _DIGITS = 8
+_SCHEME = re.compile(r"\A[a-z][a-z0-9]*:(?://(?=/))?")
 _LEAST_GROUP = 10
 """Rows after which Parquet looks at a group's size for the first time."""
 
@@ -64,6 +66,11 @@ def write_shards(examples: DataFrame, *, config: Shards, run_id: str, tokenizer:
         _tidy(folder, manifest)
         write_whole(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return manifest
+
+
+def local_path(uri: str) -> Path:
+    """Give the path of what Spark lists as `file:/...`, or in a Volume by the platform's own scheme."""
+    return Path(_SCHEME.sub("", uri))
 
 
 def is_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
@@ -127,7 +134,7 @@ def _placed(
     totals = {(row["split"], row["shard"]): row for row in sums}
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for row in files:
-        path = Path(row["path"].removeprefix("file:"))
+        path = local_path(row["path"])
         split, shard = (part.partition("=")[2] for part in path.parts[-3:-1])
         if (split, int(shard)) in found:
             raise OutputError(f"Shard {shard} of {split} came in two files. Write the shards again.")

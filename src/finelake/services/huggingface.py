@@ -14,6 +14,7 @@ from openai import OpenAI
 from finelake.config.local_service import LocalService
 from finelake.config.serving import Serving
 from finelake.config.settings import SecretRef, Service, Tracking, Training
+from finelake.databricks.workspace import sign_in_environment
 from finelake.emulator.transformer.models import MODELS_FILE, add_model
 from finelake.errors import ConfigError
 from finelake.huggingface.registry import version_of
@@ -26,7 +27,16 @@ from finelake.services.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-OWN = {"tuning", "hyperparameters", "context", "checkpoint_steps", "keep_checkpoints", "processes", "spread"}
+OWN = {
+    "tuning",
+    "hyperparameters",
+    "context",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "processes",
+    "spread",
+    "shards",
+}
 """What of the section a job is asked for."""
 
 _OPTIONS = {
@@ -85,6 +95,8 @@ class HuggingFaceService(AzureOpenAIService):
     def job_body(self, training: Training) -> dict[str, Any]:
         """Give the method, and what only models with weights have."""
         own = self._local.model_dump(mode="json", include=OWN, exclude_defaults=True)
+        if self._local.shards is not None:
+            own["shards"] = str(Path(self._local.shards).absolute())
         return super().job_body(training) | {"trainingType": "globalStandard", "transformers": own}
 
 
@@ -139,7 +151,14 @@ def start(local: LocalService, *, port: int = 0) -> Running:
     """See that the service runs. Raises EnvironmentProblem when it does not start."""
     state = Path(local.folder).absolute() / "service"
     options = {**_OPTIONS, "idle_seconds": local.idle_minutes * 60.0}
-    return ensure_service(port=port, state=state, api_key=_key(state), options=options)
+    registered = any(source.startswith("models:/") for source in local.models.values())
+    return ensure_service(
+        port=port,
+        state=state,
+        api_key=_key(state),
+        options=options,
+        environment=sign_in_environment if registered else dict,
+    )
 
 
 def _key(state: Path) -> str:

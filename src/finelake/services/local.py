@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +28,18 @@ class Running:
     url: str
 
 
-def ensure_service(*, port: int, state: Path, api_key: str, options: Mapping[str, float]) -> Running:
+def ensure_service(
+    *,
+    port: int,
+    state: Path,
+    api_key: str,
+    options: Mapping[str, float],
+    environment: Callable[[], Mapping[str, str]] = dict,
+) -> Running:
     """Make sure that a service answers on the port with this state; one that runs already is used as it is.
 
-    Port 0 takes the one that runs, or a free one. `options` are those of `python -m finelake.emulator`. Raises
-    EnvironmentProblem with the end of its log when it does not start.
+    Port 0 takes the one that runs, or a free one. `options` are those of `python -m finelake.emulator`; `environment`
+    gives variables beside this process's own. Raises EnvironmentProblem with the end of its log when it does not start.
     """
     running = find_service(state, port)
     if running is not None:
@@ -47,7 +54,7 @@ def ensure_service(*, port: int, state: Path, api_key: str, options: Mapping[str
             stdout=stream,
             stderr=stream,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "FINELAKE_EMULATOR_KEY": api_key},
+            env={**os.environ, **environment(), "FINELAKE_EMULATOR_KEY": api_key},
             start_new_session=True,
         )
     deadline = time.monotonic() + _START_SECONDS

@@ -56,7 +56,9 @@ def _on_this_machine(settings: Settings) -> dict[str, Any]:
     if local is None:
         return {}
     chosen = local.model_dump(mode="json", include={"context", "tuning", "hyperparameters", "processes"})
-    return {"transformers": chosen | {"source": local.models.get(settings.model)}}
+    # Shards mix examples in another order than lines.
+    data = {} if local.shards is None else {"data": "shards"}
+    return {"transformers": chosen | {"source": local.models.get(settings.model)} | data}
 
 
 def _chosen(settings: Settings) -> dict[str, Any]:

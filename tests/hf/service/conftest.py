@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.hf.service.setting import ended, local_settings, publish_chats, write_examples
+from tests.hf.service.setting import ended, local_settings, publish_chats, write_chat_shards, write_examples
 
 from finelake.config.settings import Settings
 from finelake.training.outcome import TrainingOutcome
@@ -30,14 +30,20 @@ class Road:
     job_folder: Path
 
 
+def streamed_settings(folder: Path, model: Path, shards: Path) -> Settings:
+    """Give settings of a run that streams shards."""
+    return local_settings(folder, model, huggingface={"shards": str(shards)}, shards={"folder": str(shards)}, **CHOSEN)
+
+
 @pytest.fixture(scope="session")
 def road(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Road]:
-    """All weights trained for some epochs and deployed; the service is ended after the tests."""
+    """All weights trained from shards for some epochs and deployed; the service is ended after the tests."""
     from finelake.training.driver import train
 
     folder = tmp_path_factory.mktemp("road")
-    settings = local_settings(folder, tiny_model, **CHOSEN)
-    write_examples(spark, settings, publish_chats(folder / "published", **COUNTS))
+    lines = publish_chats(folder / "published", **COUNTS)
+    settings = streamed_settings(folder, tiny_model, write_chat_shards(spark, folder / "shards", lines))
+    write_examples(spark, settings, lines)
     with ended(folder):
         outcome = train(spark, settings)
         yield Road(settings, outcome, folder / "hf" / "service" / "jobs" / outcome.job_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MODEL = "tiny-llama"
+CURATION = "curation-1"
 
 
 class Seen(Progress):
@@ -60,7 +62,7 @@ def publish_chats(folder: Path, *, train: int = 48, validation: int = 12, test: 
         "validation": lines[train : train + validation],
         "test": lines[train + validation :],
     }
-    publish_lines(folder, parts, model=MODEL)
+    publish_lines(folder, parts, model=MODEL, run_id=CURATION)
     return parts
 
 
@@ -85,6 +87,31 @@ def write_examples(spark: SparkSession, settings: Settings, lines: dict[str, lis
     schema = Examples.to_structtype()
     frame = spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema=schema)
     overwrite(frame, table_ref(settings.tables, EXAMPLES), run_id="run-1")
+
+
+def write_chat_shards(spark: SparkSession, folder: Path, lines: dict[str, list[str]]) -> Path:
+    """Write lines as shards of about twenty examples, whose tokens were not counted; give the folder."""
+    from finelake.config.huggingface import Shards
+    from finelake.huggingface.shards import write_shards
+
+    rows = [
+        (
+            split,
+            hashlib.sha256(f"{split}-{at}".encode()).hexdigest(),
+            f"{split}-{at}",
+            0,
+            f"user-{split}-{at}",
+            line,
+            0,
+            0,
+        )
+        for split, of_split in lines.items()
+        for at, line in enumerate(of_split)
+    ]
+    columns = "split string, sort_key string, conversation_id string, window int, group_key string, line string"
+    frame = spark.createDataFrame(rows, f"{columns}, tokens bigint, trained_tokens bigint")
+    write_shards(frame, config=Shards(folder=str(folder), rows=20), run_id=CURATION)
+    return folder
 
 
 def local_settings(folder: Path, model: Path, **sections: dict[str, Any]) -> Settings:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hf.service.conftest import CHOSEN, COUNTS, STEPS, Road
-from tests.hf.service.setting import Seen, ended, local_settings, publish_chats
+from tests.hf.service.conftest import COUNTS, STEPS, Road, streamed_settings
+from tests.hf.service.setting import Seen, ended, publish_chats
 from tests.http.training.sparkless import drive_without_spark
 
 from finelake.config.settings import Settings
@@ -79,7 +79,8 @@ def test_kills_pause_and_resume_leave_one_job_and_the_same_weights(
     road: Road, tmp_path: Path, tiny_model: Path
 ) -> None:
     publish_chats(tmp_path / "published", **COUNTS)
-    settings, state = local_settings(tmp_path, tiny_model, **CHOSEN), tmp_path / "hf" / "service"
+    shards = Path(str(road.settings.shards.folder))
+    settings, state = streamed_settings(tmp_path, tiny_model, shards), tmp_path / "hf" / "service"
     accidents = Accidents(settings, state)
     with ended(tmp_path):
         with pytest.raises(KeyboardInterrupt):
@@ -94,6 +95,9 @@ def test_kills_pause_and_resume_leave_one_job_and_the_same_weights(
     assert [line.split(",")[0] for line in table[1:]] == [str(step) for step in range(1, STEPS + 1)]
     lines = (state / "jobs" / outcome.job_id / "progress.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, STEPS + 1))
+    asked = json.loads((state / "jobs" / outcome.job_id / "job.json").read_text(encoding="utf-8"))
+    assert asked["data"] == {"train": str(shards), "validation": str(shards)}
     broken, unbroken = result_of(state / "jobs" / outcome.job_id), result_of(road.job_folder)
     assert broken["resumed_at"] > 0 == unbroken["resumed_at"]
     assert broken["sha256"] == unbroken["sha256"]
+    assert broken["data"]["rows"] == COUNTS["train"]

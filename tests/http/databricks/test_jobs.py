@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from finelake.config.settings import SecretRef, Service
 from finelake.databricks.jobs import job_run, start_job, wait_for_run
 from finelake.databricks.limits import PARAMETERS_BYTES
 from finelake.databricks.task_values import publish_values
-from finelake.databricks.workspace import workspace_client
+from finelake.databricks.workspace import sign_in_environment, workspace_client
 from finelake.errors import ConfigError, InputError, OutputError
 from finelake.services.credentials import entra_credential, resource_manager_credential
-from support.workspace import State
+from support.workspace import TOKEN, State
 
 pytestmark = pytest.mark.http
 
@@ -105,3 +106,22 @@ def test_a_service_credential_away_from_databricks_is_refused(workspace: State) 
     assert not workspace.jobs
     with pytest.raises(ConfigError, match=r"service\.entra\.service_credential: azure-openai gives no credential here"):
         entra_credential(Entra(service_credential="azure-openai"), setting="service.api_key")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_process_of_its_own_is_given_the_sign_in_where_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sign_in_environment() == {}
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    assert sign_in_environment() == {}
+    host = os.environ["DATABRICKS_HOST"]
+    profile = tmp_path / "profile"
+    profile.write_text(f"[DEFAULT]\nhost = {host}\ntoken = {TOKEN}\n", encoding="utf-8")
+    monkeypatch.delenv("DATABRICKS_TOKEN")
+    monkeypatch.delenv("DATABRICKS_HOST")
+    assert sign_in_environment() == {}
+    assert "no token for a process of its own (ConfigError)" in caplog.text
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
+    assert sign_in_environment() == {"DATABRICKS_HOST": host, "DATABRICKS_TOKEN": TOKEN}
+    assert TOKEN not in caplog.text

@@ -23,6 +23,7 @@ from support.bundle import ROOT, USER, filled, for_target, merge, merged_bundle,
 SCHEMA = ROOT.parent / "shared" / "databricks" / "bundle_schema.json"
 TARGETS = ("dev", "staging", "prod", "classic-17-3", "classic-18")
 ROUTE = ["curate", "plan", "train", "evaluate", "verdict", "is_promote", "promote"]
+OPEN_ROUTE = ["curate", "shards", "plan", "train_hf", *ROUTE[3:]]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,13 @@ def assert_settings(settings: Settings, *, open_model: bool) -> None:
     if open_model:
         assert settings.service.huggingface is not None
         assert settings.service.huggingface.models == {"open-model": "HuggingFaceTB/SmolLM2-1.7B-Instruct"}
+        assert (
+            settings.service.huggingface.shards
+            == settings.shards.folder
+            == "/Volumes/sales/finelake/finelake/open_shards"
+        )
+        assert settings.service.huggingface.register_as == "sales.finelake.finelake"
+        assert settings.tracking.enabled
         return
     assert (settings.service.account, settings.service.resource_group) == ("desk", "ai")
     assert settings.service.endpoint == "https://desk.openai.azure.com"
@@ -165,7 +173,7 @@ def test_every_task_main_is_an_entry_point_with_a_parser_of_its_name() -> None:
 @pytest.mark.parametrize("name", ["finelake", "finelake_classic", "finelake_huggingface"])
 def test_the_road_is_in_order_and_the_verdict_decides(bundle: dict[str, Any], name: str) -> None:
     tasks = {task["task_key"]: task for task in bundle["resources"]["jobs"][name]["tasks"]}
-    route = [key.replace("train", "train_hf") if name == "finelake_huggingface" else key for key in ROUTE]
+    route = OPEN_ROUTE if name == "finelake_huggingface" else ROUTE
     assert list(tasks) == route
     for before, after in pairwise(route):
         assert [each["task_key"] for each in tasks[after]["depends_on"]] == [before]
@@ -211,6 +219,16 @@ def test_schedule_and_trigger_are_jobs_of_their_own(bundle: dict[str, Any]) -> N
     assert classic["finelake_classic"]["job_clusters"][0]["new_cluster"]["spark_version"].startswith("18.")
     assert classic["finelake_classic"]["schedule"]["pause_status"] == "UNPAUSED"
     assert classic["finelake"]["schedule"]["pause_status"] == "PAUSED"
+
+
+def test_what_is_registered_is_the_model_that_the_bundle_makes(bundle: dict[str, Any]) -> None:
+    made = for_target(bundle, "prod", USER)["resources"]["registered_models"]["finelake"]
+    _, job, task = next(
+        one for one in wheel_tasks(for_target(bundle, "prod", USER)) if one[2]["task_key"] == "train_hf"
+    )
+    local = read_parameters(job, task).settings.service.huggingface
+    assert local is not None
+    assert local.register_as == f"{made['catalog_name']}.{made['schema_name']}.{made['name']}"
 
 
 def test_the_notebook_reads_what_the_evaluation_writes() -> None:

@@ -135,7 +135,8 @@ def test_the_processor_is_measured() -> None:
 def plan_of(folder: Path, **local: Any) -> JobPlan:
     """Plan the training of sixty small examples by a service on this machine."""
     line = json.dumps({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hi."}]})
-    publish_lines(folder / "published", {"train": [line] * 60, "validation": [line] * 12, "test": [line] * 12})
+    lines = {"train": [line] * 60, "validation": [line] * 12, "test": [line] * 12}
+    publish_lines(folder / "published", lines, run_id="curation-1")
     write_model(folder / "model")
     local = {"folder": str(folder / "hf"), "models": {MODEL: str(folder / "model")}} | local
     settings = settings_for(folder, url="").model_copy(update={})
@@ -184,3 +185,27 @@ def test_a_plan_that_cannot_fit_is_refused_by_name(tmp_path: Path) -> None:
 def test_weights_that_are_not_here_leave_memory_unknown(tmp_path: Path) -> None:
     (memory,) = of(plan_of(tmp_path, models={MODEL: "org/model-on-the-hub"}), "memory")
     assert memory.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("written", "verdict"),
+    [
+        ({"run_id": "curation-1", "train": 60, "validation": 12}, "ok"),
+        ({"run_id": "curation-0", "train": 60, "validation": 12}, "refuse"),
+        ({"run_id": "curation-1", "train": 59, "validation": 12}, "refuse"),
+        (None, "refuse"),
+    ],
+)
+def test_shards_must_be_those_of_the_published_curation(
+    tmp_path: Path, written: dict[str, Any] | None, verdict: str
+) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    if written is not None:
+        splits = {split: {"rows": written[split], "shards": []} for split in ("train", "validation")}
+        manifest = {"format": "parquet-shards", "run_id": written["run_id"], "splits": splits}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (found,) = of(plan_of(tmp_path, shards=str(folder)), "shards")
+    assert found.verdict == verdict
+    assert ("Run `finelake shards`" in found.remedy) is (verdict == "refuse")
+    assert not of(plan_of(tmp_path), "shards")

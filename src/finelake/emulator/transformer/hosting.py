@@ -134,13 +134,18 @@ class ChatServers:
         server.process.end(grace=_END_SECONDS)
 
 
+def command_line(command: Sequence[str], *, model: str, port: str) -> list[str]:
+    """Put this Python, the folder of the weights and the port into a server's command."""
+    values = {"python": sys.executable, "port": port, "model": model}
+    return [part.format_map(values) for part in command]
+
+
 def _start(server: _Server, command: Sequence[str], model: str) -> None:
-    values = {"python": sys.executable, "port": server.address.rpartition(":")[2], "model": model}
     write_whole(server.folder / "address", server.address)
     logger.info("starting a chat server at %s", server.address)
     try:
         server.process.start(
-            [part.format_map(values) for part in command],
+            command_line(command, model=model, port=server.address.rpartition(":")[2]),
             log=server.folder / "server.log",
             environment={**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_UPDATE_CHECK": "1"},
         )

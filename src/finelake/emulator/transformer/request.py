@@ -39,6 +39,8 @@ def _asked(spec: JobSpec, own: LocalService, weights: Weights, train: Path, vali
         "seed": spec.seed,
     }
     chosen = {name: value for name, value in general.items() if value is not None}
+    if own.shards is not None:
+        train, validation = Path(own.shards), None if validation is None else Path(own.shards)
     longest = min(own.context, own.hyperparameters.max_length)
     return {
         "model": {"source": weights.source, "adapter": weights.adapter},

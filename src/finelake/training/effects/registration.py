@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finelake.config.settings import Settings
+from finelake.databricks.workspace import sign_in_environment
 from finelake.emulator.transformer.process import HeldProcess
 from finelake.errors import ServiceError
 from finelake.files import write_whole
@@ -87,7 +88,8 @@ class Registration:
         if not process.is_running():
             JobFolder(folder).result.unlink(missing_ok=True)
             write_whole(folder / ASK, ask.model_dump_json(indent=1))
-        process.start([*_COMMAND, str(folder)], log=folder / _LOG, environment=os.environ)
+        environment = {**os.environ, **sign_in_environment()}
+        process.start([*_COMMAND, str(folder)], log=folder / _LOG, environment=environment)
         while process.is_running():
             self.patience.clock.sleep(self.patience.pause)
         told = JobFolder(folder).read_result()

@@ -55,7 +55,8 @@ def footprint(shape: Shape, load: Load, *, overhead: float) -> Footprint:
     Weights and gradients of what is trained in 32 bits with two 32-bit moments of Adam, 16 bytes a parameter
     (Rajbhandari and others, 2020, ZeRO, section 3.1, where the sum is the same for 16-bit weights with a 32-bit
     copy). Full training in 16 bits computes with a 16-bit copy besides, which that section counts as well. Frozen
-    weights lie in 16 bits where computed so, or in 4 (QLoRA), without gradients and moments.
+    weights lie in 16 bits where computed so, without gradients and moments; with QLoRA linear layers lie in 4 bits and
+    the rest in 32.
     """
     width = HALF_BYTES if load.half else FULL_BYTES
     if load.tuning == "full":
@@ -74,7 +75,7 @@ def footprint(shape: Shape, load: Load, *, overhead: float) -> Footprint:
 
 def _frozen(shape: Shape, load: Load, width: int) -> float:
     if load.tuning == "qlora":
-        return shape.in_linear * QUANTIZED_BYTES + (shape.parameters - shape.in_linear) * width
+        return shape.in_linear * QUANTIZED_BYTES + (shape.parameters - shape.in_linear) * FULL_BYTES
     return float(shape.parameters * width)
 
 
