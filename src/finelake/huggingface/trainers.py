@@ -49,7 +49,27 @@ class _Streamed:
 
 
 class StreamedSFT(_Streamed, SFTTrainer):
-    """Supervised fine-tuning over a stream of encoded examples."""
+    """Supervised fine-tuning over a stream of encoded examples.
+
+    A measured loss is the mean over all trained tokens: the mean of batches, which the trainer gives, would depend on
+    how many processes share the examples.
+    """
+
+    def evaluation_loop(self, *given: Any, **named: Any) -> Any:
+        """Measure, and put the loss of all tokens in the place of the batches' mean."""
+        self._measured = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        output = super().evaluation_loop(*given, **named)
+        loss, tokens = self.accelerator.reduce(self._measured).tolist()
+        if tokens:
+            output.metrics["eval_loss"] = loss / tokens
+        return output
+
+    def prediction_step(self, model: Any, inputs: Any, *given: Any, **named: Any) -> Any:
+        """Add up a batch's loss and tokens."""
+        tokens = (inputs["labels"][:, 1:] != IGNORED).sum().to(self._measured)
+        found = super().prediction_step(model, inputs, *given, **named)
+        self._measured += torch.stack((found[0].to(self._measured) * tokens, tokens))
+        return found
 
 
 class StreamedDPO(_Streamed, DPOTrainer):

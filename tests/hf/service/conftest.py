@@ -31,8 +31,9 @@ class Road:
 
 
 def streamed_settings(folder: Path, model: Path, shards: Path) -> Settings:
-    """Give settings of a run that streams shards."""
-    return local_settings(folder, model, huggingface={"shards": str(shards)}, shards={"folder": str(shards)}, **CHOSEN)
+    """Give settings of a run that streams shards, one example at a time, so that there is time to break it."""
+    local = {"shards": str(shards), "hyperparameters": {"learning_rate": 0.008, "micro_batch": 1, "warmup": 0.0}}
+    return local_settings(folder, model, huggingface=local, shards={"folder": str(shards)}, **CHOSEN)
 
 
 @pytest.fixture(scope="session")
