@@ -45,9 +45,8 @@ class LocalService(Section):
     service ends by itself when nobody asked it anything for `idle_minutes` and no job runs. `device` (of
     `hardware_file`, by default conf/hardware.yml) and `devices` are what a plan reckons with; auto is this machine.
     `shards` is the folder of section `shards`: training then streams its Parquet in place of the published JSON Lines.
-    `register_as` names
-    the model in MLflow's registry (`catalog.schema.name` in Unity Catalog) whose versions the deployed models become;
-    with `serving`, Databricks serves them in place of `serve`.
+    `register_as` names the model in MLflow's registry (`catalog.schema.name` in Unity Catalog) whose versions the
+    deployed models become; with `serving`, Databricks serves them in place of `serve`.
     """
 
     folder: str = ".finelake/huggingface"
