@@ -49,6 +49,11 @@ def workspace_client(
         ) from None
 
 
+def token_of(client: WorkspaceClient) -> str:
+    """Give the token that a client signs in with now. Raises KeyError, OSError or ValueError where it has none."""
+    return client.config.authenticate()["Authorization"].removeprefix("Bearer ")
+
+
 def sign_in_environment() -> dict[str, str]:
     """Give the variables by which a process of its own signs in as this one does; empty where it can by itself.
 
@@ -59,12 +64,12 @@ def sign_in_environment() -> dict[str, str]:
     if not on_platform(os.environ) or "DATABRICKS_TOKEN" in os.environ:
         return {}
     try:
-        config = workspace_client(needed_for="a process of its own").config
-        token = config.authenticate()["Authorization"].removeprefix("Bearer ")
+        client = workspace_client(needed_for="a process of its own")
+        token = token_of(client)
     except (FinelakeError, KeyError, OSError, ValueError) as error:
         logger.warning("no token for a process of its own (%s); it signs in by itself", type(error).__name__)
         return {}
-    return {"DATABRICKS_HOST": str(config.host), "DATABRICKS_TOKEN": token}
+    return {"DATABRICKS_HOST": str(client.config.host), "DATABRICKS_TOKEN": token}
 
 
 def workspace_problem(error: DatabricksError, *, place: str, needs: str) -> FinelakeError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from openai import OpenAI
 
 from finelake.config.serving import Serving
-from finelake.databricks.workspace import workspace_client
+from finelake.databricks.workspace import token_of, workspace_client
 from finelake.errors import ConfigError
 from finelake.services.contact import Contact
 from finelake.services.credentials import place_of, resolve
@@ -82,10 +82,9 @@ class Workspace:
 
     def _token(self) -> str:
         try:
-            header = self.client.config.authenticate()["Authorization"]
+            return token_of(self.client)
         except (KeyError, OSError, ValueError) as error:
             raise ConfigError(
                 f"{SETTING}: {self.credential} gave no token for {self.host} ({type(error).__name__}). Run "
                 f"`databricks auth login`, set DATABRICKS_HOST and DATABRICKS_TOKEN, or set host and token there."
             ) from None
-        return header.removeprefix("Bearer ")
