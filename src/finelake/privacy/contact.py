@@ -77,7 +77,10 @@ def _valid(number: str, regions: Sequence[str], *, called_phone: bool) -> str | 
     """Return the number in E.164 form when a numbering plan allows it."""
     if sum(character.isdigit() for character in number) < _FEWEST_DIGITS:
         return None
-    international = number.startswith(("+", "\uff0b", "00"))
+    by_form = number.startswith(("+", "\uff0b", "00")) or _is_written_as_phone(number) is not None
+    # A numbering plan is asked last: that takes far longer than a look at the form.
+    if not (by_form or called_phone or _may_be_bare(number)):
+        return None
     for region in (None,) if number[0] in "+\uff0b" else regions:
         try:
             parsed = phonenumbers.parse(number, region)
@@ -85,11 +88,15 @@ def _valid(number: str, regions: Sequence[str], *, called_phone: bool) -> str | 
             continue
         if not phonenumbers.is_valid_number(parsed):
             continue
-        if international or called_phone or _is_written_as_phone(number) or _is_bare_mobile(number, parsed):
+        if by_form or called_phone or _is_mobile(parsed):
             return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return None
 
 
-def _is_bare_mobile(number: str, parsed: phonenumbers.PhoneNumber) -> bool:
-    mobile = phonenumbers.PhoneNumberType.MOBILE
-    return number.isdigit() and number[0] in "0\uff10" and phonenumbers.number_type(parsed) == mobile
+def _may_be_bare(number: str) -> bool:
+    return number.isdigit() and number[0] in "0\uff10"
+
+
+def _is_mobile(parsed: phonenumbers.PhoneNumber) -> bool:
+    kind: int = phonenumbers.number_type(parsed)
+    return kind == phonenumbers.PhoneNumberType.MOBILE

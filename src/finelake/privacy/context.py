@@ -10,9 +10,9 @@ Label = Literal["phone", "tax", "social", "bsn", "my_number", "card", "ip", "ver
 REACH = 40
 """Characters in front of a number in which a label counts; labels stand beside what they name."""
 
-_WORDS: dict[Label, str] = {
+WORDS: dict[Label, str] = {
     "phone": r"phone|\bcall\b|calling|\bring\b|\btel\b|mobile|\bcell\b|\bfax\b|whatsapp|\btext me\b|\breach\b|"
-    r"telefon|handy|mobil|ruf(?:en|nummer|e)?\b|anruf|durchwahl|erreich|電話|携帯|連絡先|ファックス|\uff34\uff25\uff2c",
+    r"telefon|handy|mobil|ruf(?:en|nummer|e)?\b|anruf|durchwahl|erreich|電話|携帯|連絡先|ファックス|\uff54\uff45\uff4c",
     "tax": r"\btax (?:id|number|identification)|\btin\b|steuer-?id|steueridentifikation|steuernummer|\bidnr",
     "social": r"social security|\bssn\b|sozialversicherung|社会保障番号",
     "bsn": r"\bbsn\b|burgerservice|sofi",
@@ -28,15 +28,20 @@ _WORDS: dict[Label, str] = {
     r"mitglied|vertrag|zähler|"
     r"注文|請求|追跡|伝票|予約|製品|型番|シリアル|問い合わせ番号|受付番号|会員番号|整理番号|商品|取引|管理番号|送り状",
 }
-# A border is told by Latin letters alone: between a Japanese word and a Latin one "\b" sees none.
+"""The words of each label, as patterns over text in small letters."""
+# A border is told by Latin letters alone: between a Japanese word and a Latin one "\b" sees none. Where a word begins
+# with one, its letter stands first: the engine passes over a word at once when its first letter is another one.
 _BORDER = r"(?:(?<![a-z])(?=[a-z])|(?<=[a-z])(?![a-z]))"
-_PATTERN = "|".join(f"(?P<{label}>{words})" for label, words in _WORDS.items())
-_find = re.compile(_PATTERN.replace(r"\b", _BORDER), re.IGNORECASE).finditer
+_ALL_WORDS = "|".join(f"(?P<{label}>{words})" for label, words in WORDS.items())
+_LETTER_FIRST = re.sub(r"(?<=[|>])\\b([a-z])", r"\1(?<![a-z]\1)", _ALL_WORDS)
+_find = re.compile(_LETTER_FIRST.replace(r"\b", _BORDER)).finditer
 
 
 def label_before(text: str, start: int) -> str | None:
     """Name the last label within reach of the position, None when there is none."""
     label: str | None = None
-    for match in _find(text, max(0, start - REACH), start):
+    # With the character in front of the reach, by which a word's border is told.
+    reached = text[max(0, start - REACH - 1) : start].lower()
+    for match in _find(reached, int(start > REACH)):
         label = match.lastgroup
     return label
