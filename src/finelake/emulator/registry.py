@@ -51,6 +51,13 @@ class ModelRegistry:
             return self._tuned(plane, name, str(job["id"]), int(job["total_steps"]), str(job["spec"]))
         return self._checkpoint(plane, name)
 
+    def require(self, plane: Plane, name: str) -> KnownModel:
+        """Find a model that a job was made for. Raises ValueError when it is gone since."""
+        known = self.find(plane, name)
+        if known is None:
+            raise ValueError(f"model {name} is gone")
+        return known
+
     def tuned_names(self, plane: Plane) -> list[tuple[str, str, float]]:
         """Return name, base name and time of the tuned models, newest first."""
         rows = self._store.rows(

@@ -93,9 +93,7 @@ class Trainer:
     def _begin(self, job: JobRecord) -> JobRecord:
         if job.examples is not None:
             return job
-        known = self._models.find(job.plane, job.spec.model)
-        if known is None:
-            raise ValueError("the base model of the job is gone")
+        known = self._models.require(job.plane, job.spec.model)
         encoding = encoder(known.base.encoding)
         examples = read_examples(self._jobs.training_path(job.id))
         epochs = job.spec.epochs or auto_epochs(len(examples))
@@ -112,9 +110,7 @@ class Trainer:
 
     def _material(self, job: JobRecord) -> _Material:
         model = NgramModel()
-        known = self._models.find(job.plane, job.spec.model)
-        if known is None:
-            raise ValueError("the base model of the job is gone")
+        known = self._models.require(job.plane, job.spec.model)
         if known.job_id is not None and known.step is not None:
             parent = self._jobs.get(job.plane, known.job_id)
             earlier = self._material(parent)

@@ -1,9 +1,13 @@
-"""How a training process ends when something is wrong: result.json says what."""
+"""How a process that works in a job's folder runs and ends: result.json says what came of it."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import sys
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +38,17 @@ class Recorded:
         if self._place.read_result() is None:
             self._place.write_result(failure(error))
         return True
+
+
+def as_command(work: Callable[[Path], Mapping[str, Any]]) -> int:
+    """Do the work of the folder that is the program's only argument and print its result; give the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    if len(sys.argv) != 2:
+        sys.stderr.write(f"usage: {Path(sys.argv[0]).name} FOLDER\n")
+        return 2
+    result = work(Path(sys.argv[1]))
+    sys.stdout.write(json.dumps(result, sort_keys=True) + "\n")
+    return 0 if result["status"] in ("succeeded", "stopped") else 1
 
 
 def failure(error: Exception) -> dict[str, Any]:

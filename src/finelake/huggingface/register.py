@@ -6,7 +6,6 @@ FOLDER/result.json what came of it. It may be repeated: weights that are registe
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from finelake.config.section import Section
 from finelake.config.tracking import Tracking
 from finelake.huggingface.folder import JobFolder
-from finelake.huggingface.outcome import Recorded
+from finelake.huggingface.outcome import Recorded, as_command
 
 ASK = "ask.json"
 
@@ -35,12 +34,12 @@ class Ask(Section):
     source: str | None = None
 
 
-def register(folder: Path) -> dict[str, Any] | None:
+def register(folder: Path) -> dict[str, Any]:
     """Register what a folder asks for, and tell it there: status, and name, version and model_uri."""
     place = JobFolder(folder)
     with Recorded(place):
         place.write_result({"status": "succeeded", **_registered(folder)})
-    return place.read_result()
+    return place.read_result() or {"status": "failed"}
 
 
 def _registered(folder: Path) -> dict[str, str | None]:
@@ -54,15 +53,5 @@ def _registered(folder: Path) -> dict[str, str | None]:
     return log_model(Path(str(ask.folder)), run=ask.run, step=ask.step, **common)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Register the model of the folder that is the only argument; exit status 0 where that succeeded."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if len(given) != 1:
-        sys.stderr.write("usage: python -m finelake.huggingface.register FOLDER\n")
-        return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    return 0 if (register(Path(given[0])) or {}).get("status") == "succeeded" else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(register))

@@ -6,15 +6,13 @@ with the weights that an unbroken run gives on the same machine.
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 from finelake.huggingface.folder import JobFolder
 from finelake.huggingface.job import JobError, read_job
-from finelake.huggingface.outcome import Recorded
+from finelake.huggingface.outcome import Recorded, as_command
 from finelake.huggingface.preparation import prepare
 
 
@@ -47,17 +45,5 @@ def run(folder: Path) -> dict[str, Any]:
     return result
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the job of the folder that is the only argument; exit status 0 where it succeeded or was stopped."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if len(given) != 1:
-        sys.stderr.write("usage: python -m finelake.huggingface.train FOLDER\n")
-        return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    result = run(Path(given[0]))
-    sys.stdout.write(json.dumps(result, sort_keys=True) + "\n")
-    return 0 if result["status"] in ("succeeded", "stopped") else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(run))

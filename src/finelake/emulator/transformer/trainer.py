@@ -91,9 +91,7 @@ class TransformersTrainer:
                 self._stopping.wait(_TICK_SECONDS)
 
     def _request(self, job: JobRecord) -> Json:
-        known = self._models.find(job.plane, job.spec.model)
-        if known is None:
-            raise ValueError("the base model of the job is gone")
+        known = self._models.require(job.plane, job.spec.model)
         validation = self._jobs.validation_path(job.id)
         return training_request(
             job.spec,

@@ -38,7 +38,5 @@ class WeightFinder:
         place = folder.model if last else folder.checkpoint(model.step)
         if not (place / ADAPTER).exists():
             return Weights(str(place))
-        parent = self._models.find(plane, job.spec.model)
-        if parent is None:
-            raise ValueError(f"the model that {model.name} was tuned from is gone")
+        parent = self._models.require(plane, job.spec.model)
         return Weights(self.find(plane, parent).source, str(place))
