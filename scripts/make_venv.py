@@ -79,6 +79,9 @@ def install(python: Path, extras: Sequence[str]) -> None:
     environment |= uv_settings(listing.stdout, environment)
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     command = [str(python), "-m", "uv", "pip", "install", "--python", str(python), "--editable", target]
+    if environment.get("PYTHONDONTWRITEBYTECODE"):
+        # Else each process would compile all that it imports anew: openai and pandas take twice as long then.
+        command.append("--compile-bytecode")
     subprocess.run(command, check=True, env=environment)
 
 
