@@ -199,9 +199,10 @@ def _problems(members: DataFrame, config: Splits, known: Known, *, copies: bool)
             .when(span != rank, _removal(OUTSIDE_CUT, value=ended, threshold=limit))
             .otherwise(own)
         )
-    judged = members.withColumn("problem", own)
+    # What earlier steps set aside comes into no split, so it needs no reason to be kept out of one.
+    judged = members.where("kept").withColumn("problem", own)
     alone = judged.where(F.col("problem").isNotNull()).select("conversation_id", "problem.*")
-    left = judged.where(F.col("problem").isNull() & F.col("kept") & (F.col("mixed") | F.lit(copies)))
+    left = judged.where(F.col("problem").isNull() & (F.col("mixed") | F.lit(copies)))
     links = crossing(left, pairs=known.pairs).select(
         "conversation_id",
         _removal(SPLIT_CONFLICT, value=F.concat("link", F.lit(" "), "other_id"), kept_id=F.col("other_id")).alias("it"),

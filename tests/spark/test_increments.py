@@ -37,7 +37,12 @@ TABLES = ("annotated", "examples", "quarantine", "ledger", "signatures", "pairs"
 OF_A_RUN = {"run_id", "hashed", "batch", "_errors"}
 CANNED = "Thank you for writing to us, we will look into this and come back to you."
 COUNT = 30
-SEEDS = [int(seed) for seed in os.environ.get("FINELAKE_TEST_SEEDS", "7").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("FINELAKE_TEST_SEEDS", "101").split(",")]
+
+not_in_connect = pytest.mark.skipif(
+    os.environ.get("FINELAKE_TEST_SESSION") == "connect",
+    reason="many runs; what Connect changes is tested by the kills between the commits of an increment",
+)
 
 
 def day_one() -> list[TurnTuple]:
@@ -203,10 +208,7 @@ def test_a_kill_between_the_commits_of_an_increment_leaves_no_trace(
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(
-    os.environ.get("FINELAKE_TEST_SESSION") == "connect",
-    reason="some twenty runs; what Connect changes is tested by the kills above",
-)
+@not_in_connect
 def test_killed_after_every_commit_in_turn_it_ends_with_the_same_tables(
     days: Days, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +247,7 @@ def change_at_random(spark: SparkSession, raw: str, day: int, chance: random.Ran
 
 
 @pytest.mark.timeout(1800)
+@not_in_connect
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_days_with_kills_end_with_the_tables_of_one_run(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

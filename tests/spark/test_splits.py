@@ -186,6 +186,9 @@ def test_text_and_user_held_in_two_splits_leave_no_place(spark: SparkSession) ->
     split, aside = result(assign_splits(grown, config=EQUAL, known=Known(pins=pins)))
     assert split == {"known": "train"}
     assert aside == {"new": ("split_conflict", None, "text test, user train")}
+    # A copy that was merged comes into no split: it needs no other reason.
+    merged = grown.where("conversation_id = 'new'").select("conversation_id")
+    assert result(assign_splits(grown, config=EQUAL, known=Known(pins=pins, removed=merged)))[1] == {}
 
 
 def test_a_conversation_keeps_its_pin_when_its_user_becomes_known(spark: SparkSession) -> None:
