@@ -1,4 +1,4 @@
-"""The two lanes of `make test`: both run to their end, their output is shown, and one failure is a failure."""
+"""The suites of `make test`: all run to their end, their output is shown, and one failure is a failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import run_tests
-from run_tests import LANES, ROOT, Suite
+from run_tests import ROOT, SUITES, Suite
 
 APART = {"hf", "cluster"}
 """Folders of tests with a make target of their own."""
@@ -18,29 +18,29 @@ def suite_of(folder: Path, name: str, body: str) -> Suite:
     return Suite(name, "classic", (str(file),))
 
 
-def test_a_failure_in_one_lane_stops_nothing_and_is_the_outcome(
+def test_a_failure_in_one_suite_stops_nothing_and_is_the_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run_tests, "LOGS", tmp_path / "logs")
     bodies = {"wrong": "assert 0", "right": "pass", "other": "pass"}
     wrong, right, other = (suite_of(tmp_path, name, body) for name, body in bodies.items())
-    monkeypatch.setattr(run_tests, "LANES", ((wrong, right), (other,)))
+    monkeypatch.setattr(run_tests, "SUITES", (wrong, right, other))
     assert run_tests.main() == 1
     said = capsys.readouterr().out
     assert "wrong: FAILED (pytest's exit status 1)" in said
     assert "right: passed" in said
     assert "other: passed" in said
     assert "1 failed" in said
-    monkeypatch.setattr(run_tests, "LANES", ((right,), (other,)))
+    monkeypatch.setattr(run_tests, "SUITES", (right, other))
     assert run_tests.main() == 0
 
 
-def test_every_folder_of_tests_is_in_a_lane() -> None:
+def test_every_folder_of_tests_is_in_a_suite() -> None:
     folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
-    arguments = [argument for lane in LANES for suite in lane for argument in suite.tests]
+    arguments = [argument for suite in SUITES for argument in suite.tests]
     left_out = {argument.rpartition("/")[2] for argument in arguments if argument.startswith("--ignore=")}
     assert "tests" in arguments
     assert left_out <= folders
     assert left_out - APART == {"spark"}
-    modes = {suite.session for lane in LANES for suite in lane if suite.tests == ("tests/spark",)}
+    modes = {suite.session for suite in SUITES if suite.tests == ("tests/spark",)}
     assert modes == {"classic", "connect"}
