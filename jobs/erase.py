@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 
 from finelake.erasure.erase import erase
-from finelake.erasure.wanted import wanted
 from finelake.jobs.task import begin, task_parser
 
 
@@ -23,12 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Erase what was not erased before; an error ends the task as failed."""
     task = begin(parser(), arguments)
     given = task.given
-    ids = wanted(task.spark, task.settings, requests=given.requests)
-    if not ids:
+    if not erase(task.spark, task.settings, requests=given.requests, reference=given.requests, raw=given.raw):
         logging.getLogger(__name__).info("erase: nothing is left to do")
-        return
-    done = erase(task.spark, task.settings, ids, reference=given.requests, raw=given.raw)
-    logging.getLogger(__name__).info("erase request=%s conversations=%d", done.request, done.conversations)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("collect", "src/finelake/annotate/long_summary.py"): "one row of sums",
     ("collect", "src/finelake/annotate/prompt_summary.py"): "one row, and at most ten prompts' keys",
     ("collect", "src/finelake/conversations/tools.py"): "one more than the allowed number of tool names",
+    ("collect", "src/finelake/erasure/requests.py"): "at most 100 requests of at most 1,000 hashes",
     ("collect", "src/finelake/erasure/wanted.py"): "one more than the conversations of one request",
     ("collect", "src/finelake/evaluation/answer_table.py"): "at most evaluation.max_examples answers a model",
     ("collect", "src/finelake/evaluation/prompts.py"): "at most evaluation.max_examples prompts",

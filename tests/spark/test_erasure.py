@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from finelake.tables import names
 from finelake.tables.contracts import CONTRACTS
 from finelake.tables.names import table_ref
 from finelake.tables.reading import read_table, table_exists
-from support.lake import TURN_COLUMNS, TurnTuple, outcomes, save_turns, settings_for, table, talk, turn
+from support.kills import Killed, killed_after, not_in_connect
+from support.lake import TURN_COLUMNS, TurnTuple, contents, outcomes, save_turns, settings_for, table, talk, turn
 
 pytestmark = pytest.mark.spark
 
@@ -53,8 +55,7 @@ def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Era
     before = curate(spark, settings)
     assert places_with(spark, settings, SECRET) == {"annotated", "examples", "quarantine", "train.jsonl"}
     (before.folder / "evaluation.html").write_text(f"It quotes {SECRET}.", encoding="utf-8")
-    ids = wanted(spark, settings, conversations=["s-3"], users=["ann"])
-    erasure = erase(spark, settings, ids, reference="ticket 7")
+    (erasure,) = erase(spark, settings, conversations=["s-3"], users=["ann"], reference="ticket 7")
     return Erased(settings, before, erasure)
 
 
@@ -138,13 +139,43 @@ def test_raw_rows_go_on_request_and_vacuum_keeps_to_the_retention(
     rows.write.format("delta").save(requests)
     ids = wanted(spark, erased.settings, requests=requests)
     assert ids == ["t-1"], "what was erased before is not asked for again"
-    done = erase(spark, erased.settings, ids, raw=True)
+    (done,) = erase(spark, erased.settings, requests=requests, raw=True)
     assert done.rows["source"] == 2
+    assert erase(spark, erased.settings, requests=requests, raw=True) == []
     raw = read_table(spark, table_ref(erased.settings.tables, names.ANNOTATED))
     assert raw.where("conversation_id = 't-1'").count() == 0
     vacuumed = vacuum(spark, erased.settings, raw=True)
     assert {Path(each.table).name for each in vacuumed} >= {"annotated", "examples", "raw"}
     assert {each.retention for each in vacuumed} == {"interval 1 week"}
+
+
+@pytest.mark.timeout(1800)
+@not_in_connect
+def test_killed_after_each_commit_the_next_call_erases_the_rest(spark: SparkSession, tmp_path: Path) -> None:
+    killed, whole = (settings_for(tmp_path / name, duplicates={"near": True}) for name in ("killed", "whole"))
+    for settings in (killed, whole):
+        save_turns(spark, chats(), Path(settings.source.table))
+        curate(spark, settings)
+    erase(spark, whole, users=["ann"], raw=True)
+    committed = []
+    with suppress(Killed), killed_after(2) as done:  # the table of requests is made, then written to
+        erase(spark, killed, users=["ann"], raw=True)
+    while "raw" not in committed:
+        committed += done
+        with suppress(Killed), killed_after(1) as done:
+            erase(spark, killed, users=["ann"], raw=True)
+    assert committed[:3] == ["erasures", "erasures", "annotated"]
+    assert {"examples", "ledger", "signatures", "assignments"} <= set(committed)
+    assert done == ["annotated"], "the curation has begun, and nothing in the tables tells whose the conversations were"
+    with pytest.raises(InputError, match="no conversation of these users"):
+        wanted(spark, killed, users=["ann"])
+    (last,) = erase(spark, killed, users=["ann"], raw=True)
+    assert (last.conversations, last.rows["source"]) == (2, 0)
+    assert places_with(spark, killed, '"s-1"') == set()
+    for name in ("annotated", "examples", "quarantine", "ledger", "signatures", "pairs", "assignments"):
+        assert contents(table(spark, killed, name)) == contents(table(spark, whole, name)), name
+    with pytest.raises(InputError, match="no conversation of these users"):
+        erase(spark, killed, users=["ann"], raw=True)
 
 
 def test_users_without_a_conversation_are_said(erased: Erased, spark: SparkSession) -> None:

@@ -7,15 +7,12 @@ import logging
 import os
 import random
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from finelake.config.models import load_catalogue
@@ -26,23 +23,17 @@ from finelake.curation.progress import Basis
 from finelake.curation.run import CurationRun
 from finelake.erasure.requests import Erasures
 from finelake.errors import InputError
-from finelake.tables import writing
 from finelake.tables.changes import identify
 from finelake.tables.names import source_ref
-from support.lake import TURN_COLUMNS, TurnTuple, outcomes, save_turns, settings_for, table, talk, turn
+from support.kills import Killed, killed_after, not_in_connect
+from support.lake import TURN_COLUMNS, TurnTuple, contents, outcomes, save_turns, settings_for, table, talk, turn
 
 pytestmark = pytest.mark.spark
 
 TABLES = ("annotated", "examples", "quarantine", "ledger", "signatures", "pairs", "contamination")
-OF_A_RUN = {"run_id", "hashed", "batch", "_errors"}
 CANNED = "Thank you for writing to us, we will look into this and come back to you."
 COUNT = 30
 SEEDS = [int(seed) for seed in os.environ.get("FINELAKE_TEST_SEEDS", "101").split(",")]
-
-not_in_connect = pytest.mark.skipif(
-    os.environ.get("FINELAKE_TEST_SESSION") == "connect",
-    reason="many runs; what Connect changes is tested by the kills between the commits of an increment",
-)
 
 
 def day_one() -> list[TurnTuple]:
@@ -115,18 +106,13 @@ def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Days:
     return Days(started, settings_in(whole))
 
 
-def rows_of(frame: DataFrame) -> list[str]:
-    chosen = [name for name in frame.columns if name not in OF_A_RUN]
-    return sorted(row["row"] for row in frame.select(F.to_json(F.struct(*chosen)).alias("row")).collect())
-
-
 def assert_same(spark: SparkSession, settings: Settings, whole: Settings) -> None:
     for name in (name for name in TABLES if settings.duplicates.near or name not in ("signatures", "pairs")):
-        assert rows_of(table(spark, settings, name)) == rows_of(table(spark, whole, name)), name
+        assert contents(table(spark, settings, name)) == contents(table(spark, whole, name)), name
     # That pins hold is checked where there are some. A pin stays as it was made, also that of a conversation which
     # went, or was merged into a later one (docs/splits.md).
     found, expected = (
-        rows_of(table(spark, of, "audit").where("check <> 'examples_moved'")) for of in (settings, whole)
+        contents(table(spark, of, "audit").where("check <> 'examples_moved'")) for of in (settings, whole)
     )
     assert found == expected
     pins, all_pins = (table(spark, of, "assignments").select("conversation_id", "split") for of in (whole, settings))
@@ -157,31 +143,6 @@ def test_an_increment_equals_one_run_over_everything(
     assert (found["c-01"]["rows"], found["c-07"]["kept_id"]) == (4, "d-near")
     ledger = table(spark, settings, "ledger").where("reason = 'reply_canned'").select("conversation_id").distinct()
     assert {row[0] for row in ledger.collect()} == {f"k-{n}" for n in range(6)}
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nothing catches it."""
-
-
-@contextmanager
-def killed_after(commits: int) -> Iterator[list[str]]:
-    """End whatever runs when it has made so many commits; gives their tables, the last one that of the kill."""
-    done: list[str] = []
-    explained, numbers = writing.explained, count(1)
-
-    @contextmanager
-    def counting(place: object) -> Iterator[None]:
-        with explained(place):
-            yield
-        number = next(numbers)  # tables are written side by side, and others may end after the kill
-        if number <= commits:
-            done.append(Path(str(place)).name)
-        if number == commits:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "explained", counting)
-        yield done
 
 
 def curate_until_killed(spark: SparkSession, settings: Settings, commits: int) -> list[str]:

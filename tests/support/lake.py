@@ -31,6 +31,8 @@ TURN_MAPPING: dict[str, Any] = {
     "tool_call_id": "tool_call_id",
     "user_id": "user_id",
 }
+OF_A_RUN = {"run_id", "hashed", "batch", "_errors"}
+"""Columns that two runs over the same rows fill differently."""
 ALL_TRAINED = {"validation": 0.0, "test": 0.0}
 
 TurnTuple = tuple[str | None, int | None, str | None, str | None, str | None, str | None, str | None, str | None]
@@ -80,6 +82,12 @@ def settings_for(folder: Path, *, source: dict[str, Any] | None = None, **sectio
 def table(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
     """Read one of finelake's tables."""
     return read_table(spark, table_ref(settings.tables, name))
+
+
+def contents(frame: DataFrame) -> list[str]:
+    """Give a frame's rows as JSON, sorted, without what names the run that wrote them."""
+    chosen = [name for name in frame.columns if name not in OF_A_RUN]
+    return sorted(row["row"] for row in frame.select(F.to_json(F.struct(*chosen)).alias("row")).collect())
 
 
 def outcomes(spark: SparkSession, settings: Settings) -> dict[str, Row]:

@@ -36,17 +36,21 @@ def erase(
     """Erase conversations from every table and file, curate without them, and keep them out for good."""
     from finelake.cli.progress import StepProgress
     from finelake.erasure.erase import erase as erase_now
-    from finelake.erasure.wanted import wanted
 
     if not (conversations or users or requests):
         raise click.UsageError("Name what to erase: --conversation ID, --user ID or --requests TABLE.")
-    ids = wanted(context.spark, context.settings, conversations=conversations, users=users, requests=requests)
-    if not ids:
-        context.show("All of it was erased before; nothing is left to do.", {"erase": None})
-        return
     with StepProgress(context.console) as progress:
-        done = erase_now(context.spark, context.settings, ids, reference=reference, raw=raw, observer=progress)
-    context.show(_erased(done), {"erase": done.as_dict()})
+        done = erase_now(
+            context.spark,
+            context.settings,
+            conversations=conversations,
+            users=users,
+            requests=requests,
+            reference=reference,
+            raw=raw,
+            observer=progress,
+        )
+    context.show(_erased(done), {"erase": [one.as_dict() for one in done]})
 
 
 @click.command()
@@ -60,14 +64,17 @@ def vacuum(context: Context, raw: bool) -> None:
     context.show(_vacuumed(done), {"vacuum": [{"table": one.table, "retention": one.retention} for one in done]})
 
 
-def _erased(done: Erasure) -> RenderableType:
-    lines = [f"Request {done.request}: {done.conversations} conversations are erased."]
-    lines += [f"  {rows} rows of {name}" for name, rows in done.rows.items() if rows]
-    lines += [f"  {len(done.files)} files; curation {done.curation.run_id} has written those that it writes anew"]
-    for model in done.models:
-        held = "may have been" if model.examples is None else "were"
-        lines.append(f"Training run {model.run_id} ({model.model or 'no model'}): they {held} in its files.")
-    lines.append("Old versions of the tables hold them until `finelake vacuum`, a week from now by default.")
+def _erased(done: Sequence[Erasure]) -> RenderableType:
+    lines = [] if done else ["All of it was erased before; nothing is left to do."]
+    for one in done:
+        lines.append(f"Request {one.request}: {one.conversations} conversations are erased.")
+        lines += [f"  {rows} rows of {name}" for name, rows in one.rows.items() if rows]
+        lines += [f"  {len(one.files)} files; curation {one.curation.run_id} has written those that it writes anew"]
+        for model in one.models:
+            held = "may have been" if model.examples is None else "were"
+            lines.append(f"Training run {model.run_id} ({model.model or 'no model'}): they {held} in its files.")
+    if done:
+        lines.append("Old versions of the tables hold them until `finelake vacuum`, a week from now by default.")
     return Text("\n".join(lines), overflow="fold")
 
 

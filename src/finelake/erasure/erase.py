@@ -1,8 +1,9 @@
-"""Erasing conversations on request. Every part can be done again: after a kill the same call ends the same way.
+"""Erasing conversations on request. Every part can be done again, and the next call finishes what one left undone.
 
 First the request is recorded, so that nothing made from then on holds the conversations; then rows and files go; then
-the table is curated without them; last it is recorded what was done. Older versions of Delta tables hold deleted rows
-until VACUUM removes them (see `erasure.vacuum`).
+the table is curated without them; last it is recorded what was done. A request without that last record was cut off.
+Which conversations it meant is known by its record alone, for the rows that told whose they are may be gone. Older
+versions of Delta tables hold deleted rows until VACUUM removes them (see `erasure.vacuum`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from finelake.curation.progress import Increment, last_progress, record_progress
 from finelake.curation.run import CurationObserver
 from finelake.embeddings.encode import content_of
 from finelake.erasure.places import ANSWER_KEYS, HOLDERS, published
-from finelake.erasure.requests import DONE, REQUESTED, Request, record, request_for
+from finelake.erasure.requests import DONE, REQUESTED, Request, record, request_for, unfinished
 from finelake.erasure.trained import TrainedOn, trained_on
+from finelake.erasure.wanted import wanted
 from finelake.tables import names
 from finelake.tables.changes import identify, same_rows_since
 from finelake.tables.names import TableRef, source_ref, table_ref
@@ -57,23 +59,36 @@ class Erasure:
 def erase(
     spark: SparkSession,
     settings: Settings,
-    ids: Sequence[str],
     *,
+    conversations: Sequence[str] = (),
+    users: Sequence[str] = (),
+    requests: str | None = None,
     reference: str | None = None,
     raw: bool = False,
     observer: CurationObserver | None = None,
-) -> Erasure:
-    """Erase conversations by their ids (see `erasure.wanted`), then curate without them.
+) -> list[Erasure]:
+    """Erase what is meant (see `erasure.wanted`), then curate without it; first what earlier calls did not finish.
 
     With `raw` the rows of the source table are deleted too; without it they may stay there and are no longer used.
-    Raises what `curate` raises: the rows and files are gone then all the same.
+    Gives what each request came to, nothing where all of it was erased before. Raises what `wanted` raises, and what
+    `curate` raises: the rows and files are gone then all the same.
     """
-    request = request_for(ids, reference=reference)
     place = table_ref(settings.tables, names.ERASURES)
-    record(spark, place, request, REQUESTED)
+    done = [_carry_out(spark, settings, cut_off, observer) for cut_off in unfinished(spark, place)]
+    ids = wanted(
+        spark, settings, conversations=conversations, users=users, requests=requests, users_may_be_gone=bool(done)
+    )
+    request = request_for(ids, reference=reference, raw=raw)
+    if ids and request.id not in {each.request for each in done}:
+        record(spark, place, request, REQUESTED, {"raw": raw})
+        done.append(_carry_out(spark, settings, request, observer))
+    return done
+
+
+def _carry_out(spark: SparkSession, settings: Settings, request: Request, observer: CurationObserver | None) -> Erasure:
     models = trained_on(spark, settings, request.subjects)
     rows = _delete_rows(spark, settings, request)
-    if raw:
+    if request.raw:
         column = settings.source.columns.conversation_id
         rows["source"] = _delete(spark, source_ref(settings.source.table), (column,), request)
     files = _remove_files(Path(settings.output.folder))
@@ -86,7 +101,7 @@ def erase(
         models=models,
         curation=curation,
     )
-    record(spark, place, request, DONE, done.as_dict())
+    record(spark, table_ref(settings.tables, names.ERASURES), request, DONE, done.as_dict())
     logger.info("erasure request=%s conversations=%d rows=%d", request.id, done.conversations, sum(rows.values()))
     return done
 

@@ -2,8 +2,8 @@
 
 One append-only Delta table, a row a conversation and entry: request (hash of what was asked, 16 hex digits), subject
 (SHA-256 of the conversation id), reference (the caller's own, such as a ticket's number), entry (`requested` or
-`done`), payload (JSON: what was deleted where), recorded_at. A subject stays in it: whatever comes later under the
-same id is not used either.
+`done`), payload (JSON: whether raw rows are to go, then what was deleted where), recorded_at. A subject stays in it:
+whatever comes later under the same id is not used either.
 """
 
 from __future__ import annotations
@@ -26,27 +26,31 @@ from finelake.tables.writing import append_once
 
 REQUESTED, DONE = "requested", "done"
 
+MOST_UNFINISHED = 100
+"""Requests that were cut off and are carried out by one call."""
+
 _SCHEMA = "request string, subject string, reference string, entry string, payload string, recorded_at timestamp"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Conversations to erase, as hashes of their ids in order, and the caller's reference."""
+    """Conversations to erase, as hashes of their ids in order, the caller's reference, whether raw rows go too."""
 
     subjects: tuple[str, ...]
     reference: str | None
+    raw: bool = False
 
     @property
     def id(self) -> str:
-        """Name the request: 16 hex digits, the same for the same conversations and reference."""
-        text = json.dumps([self.subjects, self.reference])
+        """Name the request: 16 hex digits, the same for the same request."""
+        text = json.dumps([self.subjects, self.reference, *([self.raw] if self.raw else [])])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def request_for(conversation_ids: Iterable[str], *, reference: str | None) -> Request:
+def request_for(conversation_ids: Iterable[str], *, reference: str | None, raw: bool = False) -> Request:
     """Make a request of conversation ids."""
     hashes = {hashlib.sha256(each.encode()).hexdigest() for each in conversation_ids}
-    return Request(tuple(sorted(hashes)), reference)
+    return Request(tuple(sorted(hashes)), reference, raw)
 
 
 def record(
@@ -57,6 +61,22 @@ def record(
     rows = [(request.id, subject, request.reference, entry, text, now) for subject in request.subjects]
     frame = checked(local_frame(spark, rows, schema=_SCHEMA), ERASURES)
     append_once(frame, table, key=f"erasure.{request.id}.{entry}")
+
+
+def unfinished(spark: SparkSession, table: TableRef) -> list[Request]:
+    """List the requests that were recorded and not carried out to the end, the oldest first."""
+    if not table_exists(spark, table):
+        return []
+    entries = checked(read_table(spark, table), ERASURES)
+    done = entries.where(F.col("entry") == DONE).select("request").distinct()
+    open_ones = entries.where(F.col("entry") == REQUESTED).join(done, on="request", how="left_anti")
+    requests = open_ones.groupBy("request", "reference", "payload").agg(
+        F.array_sort(F.collect_set("subject")).alias("subjects"), F.min("recorded_at").alias("at")
+    )
+    return [
+        Request(tuple(row["subjects"]), row["reference"], bool(json.loads(row["payload"]).get("raw")))
+        for row in requests.orderBy("at", "request").limit(MOST_UNFINISHED).collect()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

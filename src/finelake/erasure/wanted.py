@@ -33,17 +33,19 @@ def wanted(
     conversations: Sequence[str] = (),
     users: Sequence[str] = (),
     requests: str | None = None,
+    users_may_be_gone: bool = False,
 ) -> list[str]:
     """List the ids of the conversations that are meant, in order.
 
     `requests` is a Delta table with a column conversation_id or user_id or both; what it names and was erased before is
-    left out. Raises ConfigError for more than `MOST` and for users where no column names them, InputError for a table
-    of other form, or users without any conversation.
+    left out. `users_may_be_gone` says that users without any conversation are no mistake. Raises ConfigError for more
+    than `MOST` and for users where no column names them, InputError for a table of other form, or users without any
+    conversation.
     """
     found = set(conversations)
     if users:
         theirs = _ids(_conversations(spark, settings, local_frame(spark, [(each,) for each in users], _USERS)))
-        if not theirs:
+        if not theirs and not users_may_be_gone:
             raise InputError(f"Table {settings.source.table} has no conversation of these users. Check the ids.")
         found |= theirs
     if requests is not None:

@@ -171,7 +171,7 @@ IN_TABLE: dict[tuple[str, str], str] = {
     (names.CONTAMINATION, "role"): "On which side of the example it was found.",
     (names.EMBEDDINGS, "content"): "Hash of the model and the text.",
     (names.ERASURES, "entry"): "requested, or done.",
-    (names.ERASURES, "payload"): "What was deleted where, as JSON.",
+    (names.ERASURES, "payload"): "Whether raw rows are to go; then what was deleted where, as JSON.",
     (names.INCREMENTS, "recipe"): "Hash of whatever else decides how a conversation is annotated.",
     (names.LEDGER, "step"): "The step that decided; outcome for the one row that says what became of it.",
     (names.PAIRS, "merged"): "Whether the second was merged into the first.",
