@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +176,20 @@ def test_killed_after_each_commit_the_next_call_erases_the_rest(spark: SparkSess
         assert contents(table(spark, killed, name)) == contents(table(spark, whole, name)), name
     with pytest.raises(InputError, match="no conversation of these users"):
         erase(spark, killed, users=["ann"], raw=True)
+
+
+def test_a_curation_that_fails_holds_up_no_later_request(spark: SparkSession, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    rows = [row for n in range(11) for row in talk(f"c-{n:02d}", f"Where is order {n}?", f"On its way, {n}.")]
+    save_turns(spark, rows, Path(settings.source.table))
+    curate(spark, settings)
+    for name, left in (("c-01", 10), ("c-02", 9), ("c-03", 8)):
+        with nullcontext() if left == 10 else pytest.raises(InputError, match=f"{left} training examples are left"):
+            erase(spark, settings, conversations=[name])
+        assert places_with(spark, settings, f'"{name}"') == set()
+    more = [row for n in range(11, 14) for row in talk(f"c-{n}", f"Where is order {n}?", f"On its way, {n}.")]
+    spark.createDataFrame(more, TURN_COLUMNS).write.format("delta").mode("append").save(settings.source.table)
+    assert [each.conversations for each in erase(spark, settings, conversations=["c-04"])] == [1, 1, 1]
 
 
 def test_users_without_a_conversation_are_said(erased: Erased, spark: SparkSession) -> None:

@@ -67,43 +67,45 @@ def erase(
     raw: bool = False,
     observer: CurationObserver | None = None,
 ) -> list[Erasure]:
-    """Erase what is meant (see `erasure.wanted`), then curate without it; first what earlier calls did not finish.
+    """Erase what is meant (see `erasure.wanted`) and what earlier calls did not finish, then curate without it.
 
     With `raw` the rows of the source table are deleted too; without it they may stay there and are no longer used.
     Gives what each request came to, nothing where all of it was erased before. Raises what `wanted` raises, and what
     `curate` raises: the rows and files are gone then all the same.
     """
     place = table_ref(settings.tables, names.ERASURES)
-    done = [_carry_out(spark, settings, cut_off, observer) for cut_off in unfinished(spark, place)]
+    asked = unfinished(spark, place)
     ids = wanted(
-        spark, settings, conversations=conversations, users=users, requests=requests, users_may_be_gone=bool(done)
+        spark, settings, conversations=conversations, users=users, requests=requests, users_may_be_gone=bool(asked)
     )
-    request = request_for(ids, reference=reference, raw=raw)
-    if ids and request.id not in {each.request for each in done}:
-        record(spark, place, request, REQUESTED, {"raw": raw})
-        done.append(_carry_out(spark, settings, request, observer))
+    own = request_for(ids, reference=reference, raw=raw)
+    if ids and own.id not in {request.id for request in asked}:
+        record(spark, place, own, REQUESTED, {"raw": raw})
+        asked.append(own)
+    if not asked:
+        return []
+    # All rows go before anything is curated: a curation that fails leaves no request undone but for its last record.
+    removed = [_remove(spark, settings, request) for request in asked]
+    curation = curate(spark, settings, observer=observer)
+    done = [Erasure(curation=curation, **of_request) for of_request in removed]
+    for request, one in zip(asked, done, strict=True):
+        record(spark, place, request, DONE, one.as_dict())
+        logger.info(
+            "erasure request=%s conversations=%d rows=%d", one.request, one.conversations, sum(one.rows.values())
+        )
     return done
 
 
-def _carry_out(spark: SparkSession, settings: Settings, request: Request, observer: CurationObserver | None) -> Erasure:
+def _remove(spark: SparkSession, settings: Settings, request: Request) -> dict[str, Any]:
+    """Delete the rows and files of a request's conversations; gives the fields of Erasure but the curation."""
     models = trained_on(spark, settings, request.subjects)
     rows = _delete_rows(spark, settings, request)
     if request.raw:
         column = settings.source.columns.conversation_id
         rows["source"] = _delete(spark, source_ref(settings.source.table), (column,), request)
     files = _remove_files(Path(settings.output.folder))
-    curation = curate(spark, settings, observer=observer)
-    done = Erasure(
-        request=request.id,
-        conversations=len(request.subjects),
-        rows=rows,
-        files=files,
-        models=models,
-        curation=curation,
-    )
-    record(spark, table_ref(settings.tables, names.ERASURES), request, DONE, done.as_dict())
-    logger.info("erasure request=%s conversations=%d rows=%d", request.id, done.conversations, sum(rows.values()))
-    return done
+    about = {"request": request.id, "conversations": len(request.subjects)}
+    return about | {"rows": rows, "files": files, "models": models}
 
 
 def _delete_rows(spark: SparkSession, settings: Settings, request: Request) -> dict[str, int]:

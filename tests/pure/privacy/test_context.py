@@ -1,4 +1,4 @@
-"""The label in front of a number, against the same words looked for one by one."""
+"""The label in front of a number, against a plain pattern of the same words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from finelake.privacy.context import REACH, WORDS, label_before
 
 _LETTER = "[a-z]"
 _BORDER = rf"(?:(?<!{_LETTER})(?={_LETTER})|(?<={_LETTER})(?!{_LETTER}))"
-# One pattern for all, tried at each place in the order of the labels; upper and lower case are equal.
 PLAIN = re.compile("|".join(f"(?P<{label}>{words})" for label, words in WORDS.items()).replace(r"\b", _BORDER), re.I)
 
 words = st.sampled_from(sorted({word for each in WORDS.values() for word in re.findall(r"[^\W\d_]{2,}", each)}))
