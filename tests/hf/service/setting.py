@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,11 @@ CURATION = "curation-1"
 
 
 class Seen(Progress):
-    """Keeps what it is told, and does things once each when the job has come to their steps."""
+    """Keeps what it is told."""
 
-    def __init__(self, *acts: tuple[int, Callable[[], None]]) -> None:
+    def __init__(self) -> None:
         self.reports: list[JobReport] = []
         self.finished_steps: list[str] = []
-        self._acts = list(acts)
 
     def finished(self, step: str, detail: str) -> None:
         assert detail
@@ -38,9 +37,6 @@ class Seen(Progress):
 
     def job_changed(self, report: JobReport) -> None:
         self.reports.append(report)
-        while self._acts and (report.step or 0) >= self._acts[0][0]:
-            _, act = self._acts.pop(0)
-            act()
 
 
 @contextmanager

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 import pytest
@@ -18,37 +22,82 @@ from finelake.emulator.transformer.process import HeldProcess
 from finelake.services.connect import connect
 from finelake.services.local import find_service
 from finelake.training.progress import JobReport
+from support.training_process import progress
 
 pytestmark = [pytest.mark.http, pytest.mark.spark]
 
 
 class Accidents(Seen):
-    """Kills the training process, pauses the job and resumes it, kills the service, and interrupts the driver."""
+    """Kills the training process, pauses the job and resumes it, kills the service, and interrupts the driver.
+
+    Training waits at the step of the next accident until the driver, which polls, has seen it and the accident has
+    come: however slow the driver is, each comes in its turn.
+    """
 
     def __init__(self, settings: Settings, state: Path) -> None:
-        super().__init__((6, self.kill_training), (12, self.pause), (18, self.kill_service), (24, self.interrupt))
+        super().__init__()
         self.settings, self.state = settings, state
         self.done: list[str] = []
-        self.paused_at: int | None = None
+        self._acts = [(6, self.kill_training), (12, self.pause), (18, self.kill_service), (24, self.interrupt)]
+        self._held: int | None = None
+        self._turn = Lock()
 
     def job_changed(self, report: JobReport) -> None:
-        if self.done[-1:] == ["pause"] and report.state == "paused":
-            self.done.append("resume")
-            self.paused_at = report.step
-            with connect(self.settings.service) as service:
-                service.client.fine_tuning.jobs.resume(self.job())
-        if self.done[-1:] == ["pause"] or (self.done[-1:] == ["resume"] and report.step == self.paused_at):
-            return
         super().job_changed(report)
+        if self.done[-1:] == ["pause"]:
+            if report.state == "paused":
+                self.resume()
+        elif self._acts and (report.step or 0) >= self._acts[0][0]:
+            with self._turn:
+                _, act = self._acts.pop(0)
+                try:
+                    act()
+                finally:
+                    self._let_go()
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the training process at the steps of the accidents during a block."""
+        over = Event()
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(self._hold, over)
+            try:
+                yield
+            finally:
+                over.set()
+                held.result()
+                self._let_go()
+
+    def _hold(self, over: Event) -> None:
+        while not over.wait(0.01):
+            with self._turn:
+                if self._acts and self._held is None and self._reached(self._acts[0][0]):
+                    self._held = self.training()
+                    if self._held is not None:
+                        os.kill(self._held, signal.SIGSTOP)
+
+    def _reached(self, step: int) -> bool:
+        jobs = self.state / "jobs"
+        return jobs.exists() and any(line["step"] >= step for job in jobs.iterdir() for line in progress(job))
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._held, signal.SIGCONT)
+            self._held = None
 
     def job(self) -> str:
         """Give the id of the only job."""
         (folder,) = (self.state / "jobs").iterdir()
         return folder.name
 
+    def training(self) -> int | None:
+        """Give the process id of the training, None where none runs."""
+        return HeldProcess(self.state / "processes" / self.job()).pid
+
     def kill_training(self) -> None:
         """End the training process outright."""
-        pid = HeldProcess(self.state / "processes" / self.job()).pid
+        pid = self.training()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         self.done.append("training")
@@ -66,6 +115,12 @@ class Accidents(Seen):
         with connect(self.settings.service) as service:
             service.client.fine_tuning.jobs.pause(self.job())
         self.done.append("pause")
+
+    def resume(self) -> None:
+        """Let the paused job go on."""
+        with connect(self.settings.service) as service:
+            service.client.fine_tuning.jobs.resume(self.job())
+        self.done.append("resume")
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -96,7 +151,7 @@ def test_kills_pause_and_resume_leave_one_job_and_the_same_weights(
     settings, state = streamed_settings(tmp_path, tiny_model, shards), tmp_path / "hf" / "service"
     accidents = Accidents(settings, state)
     with ended(tmp_path):
-        with pytest.raises(KeyboardInterrupt):
+        with accidents.holding(), pytest.raises(KeyboardInterrupt):
             drive_without_spark(settings, tmp_path / "journals", progress=accidents)
         with pytest.raises(KeyboardInterrupt):
             drive_without_spark(settings, tmp_path / "journals", progress=Watched())
