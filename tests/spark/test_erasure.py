@@ -192,9 +192,14 @@ def test_a_curation_that_fails_holds_up_no_later_request(spark: SparkSession, tm
     assert [each.conversations for each in erase(spark, settings, conversations=["c-04"])] == [1, 1, 1]
 
 
-def test_users_without_a_conversation_are_said(erased: Erased, spark: SparkSession) -> None:
+def test_users_without_a_conversation_are_said(
+    erased: Erased, spark: SparkSession, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(InputError, match="no conversation of these users"):
         wanted(spark, erased.settings, users=["nobody"])
+    assert not caplog.messages
+    assert wanted(spark, erased.settings, users=["nobody"], users_may_be_gone=True) == []
+    assert "no conversation of these users" in caplog.text
 
 
 def test_every_table_with_ids_of_conversations_is_known() -> None:

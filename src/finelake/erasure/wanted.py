@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import reduce
 
@@ -19,6 +20,8 @@ from finelake.tables.contracts import checked
 from finelake.tables.local import local_frame
 from finelake.tables.names import source_ref, table_ref
 from finelake.tables.reading import read_table, table_exists
+
+logger = logging.getLogger(__name__)
 
 _USERS = "user_id string"
 
@@ -38,15 +41,18 @@ def wanted(
     """List the ids of the conversations that are meant, in order.
 
     `requests` is a Delta table with a column conversation_id or user_id or both; what it names and was erased before is
-    left out. `users_may_be_gone` says that users without any conversation are no mistake. Raises ConfigError for more
+    left out. `users_may_be_gone` makes a warning of users without any conversation. Raises ConfigError for more
     than `MOST` and for users where no column names them, InputError for a table of other form, or users without any
     conversation.
     """
     found = set(conversations)
     if users:
         theirs = _ids(_conversations(spark, settings, local_frame(spark, [(each,) for each in users], _USERS)))
-        if not theirs and not users_may_be_gone:
-            raise InputError(f"Table {settings.source.table} has no conversation of these users. Check the ids.")
+        if not theirs:
+            nobody = f"Table {settings.source.table} has no conversation of these users. Check the ids."
+            if not users_may_be_gone:
+                raise InputError(nobody)
+            logger.warning("%s Only what earlier calls did not finish is erased now, and what else was named.", nobody)
         found |= theirs
     if requests is not None:
         found |= _ids(_not_done(spark, settings, _requested(spark, settings, requests)))
