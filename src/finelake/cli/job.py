@@ -23,10 +23,10 @@ def job(name: str, parameters: tuple[str, ...], wait: bool) -> None:
     """Start the job NAME (default: finelake) of the Databricks workspace."""
     start_logging(verbose=False)
     given: dict[str, str] = {}
-    for each in parameters:
+    for number, each in enumerate(parameters, start=1):
         key, separator, value = each.partition("=")
         if not separator or not key:
-            raise ConfigError(f"--parameter {each!r}: expected NAME=VALUE.")
+            raise ConfigError(f"--parameter number {number}: expected NAME=VALUE.")
         given[key] = value
     client = workspace_client(needed_for="finelake job")
     run = start_job(client, name, given)

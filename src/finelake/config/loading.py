@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from finelake.config.settings import Settings
+from finelake.config.walking import is_in_secret, may_hold_secret, section_of, types_along
 from finelake.errors import ConfigError
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -30,8 +31,8 @@ def load_settings(
     and what is allowed.
     """
     raw = _read_yaml(path)
-    for override in overrides:
-        _apply_override(raw, override)
+    for number, override in enumerate(overrides, start=1):
+        _apply_override(raw, override, number)
     missing: list[str] = []
     filled = _fill(raw, os.environ if environment is None else environment, missing)
     if missing:
@@ -65,10 +66,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def _apply_override(raw: dict[str, Any], override: str, number: int) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {override!r}: expected key=value, for example training.epochs=2.")
+        # What was given may be a secret that lost its key, so its place stands for it.
+        raise ConfigError(f"--set number {number}: expected key=value, for example training.epochs=2.")
     if "{{" in text:
         raise ConfigError(f"--set {key}: the value still holds '{{{{', so a job parameter was not filled in.")
     node = raw
@@ -108,9 +110,12 @@ def _fill(value: Any, environment: Mapping[str, str], missing: list[str]) -> Any
 def _explain(path: Path, error: ValidationError, filled: Any) -> str:
     mistakes: dict[str, str] = {}
     for item in error.errors(include_url=False, include_context=True):
-        location = _in_file(item["loc"], filled)
+        location = _in_file(item["loc"], filled, missing=item["type"] == "missing")
         key = ".".join(location) or "(top level)"
-        if item["type"] == "extra_forbidden":
+        if item["type"] == "extra_forbidden" and is_in_secret(location):
+            # The key itself may be a secret that was written in place.
+            mistakes[".".join(location[:-1])] = f"unknown key (not shown). {_known_keys([*location[:-1], ''])}"
+        elif item["type"] == "extra_forbidden":
             mistakes[key] = f"unknown key. {_known_keys(location)}"
         elif item["type"] == "missing":
             mistakes[key] = "missing, and it has no default."
@@ -123,34 +128,35 @@ def _explain(path: Path, error: ValidationError, filled: Any) -> str:
     return "\n".join([f"{path}: {len(mistakes)} mistake(s) in the configuration.", *listed])
 
 
-def _in_file(location: tuple[int | str, ...], filled: Any) -> list[str]:
+def _in_file(location: tuple[int | str, ...], filled: Any, *, missing: bool) -> list[str]:
     """Leave out of pydantic's location what stands in no file: the names of a union's branches."""
     parts: list[str] = []
     node = filled
-    for part in location:
-        if not isinstance(node, (dict, list)):
-            break
+    for position, part in enumerate(location):
+        if isinstance(node, dict) and (part in node or (missing and position == len(location) - 1)):
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int):
+            node = node[part]
+        else:
+            continue
         parts.append(str(part))
-        node = node.get(part) if isinstance(node, dict) else node[int(part)]
     return parts
 
 
 def _shown(location: list[str], value: Any) -> str:
     if isinstance(value, dict):
         return "a section"
-    if any(part in {"api_key", "resource_manager_token"} for part in location):
+    if may_hold_secret(location):
         return "a value (not shown)"
     return repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
 
 
 def _known_keys(location: list[str]) -> str:
-    model: Any = Settings
-    for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = field.annotation if field else None
-    if not hasattr(model, "model_fields"):
+    along = types_along(location[:-1])
+    sections = [section for section in map(section_of, along[-1]) if section and len(along) == len(location)]
+    known = sorted({name for section in sections for name in section.model_fields})
+    if not known:
         return "Remove it."
-    known = sorted(model.model_fields)
     close = difflib.get_close_matches(location[-1], known, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
     return f"{hint}Allowed here: {', '.join(known)}."
