@@ -119,6 +119,7 @@ setup(
             "rollback = finelake.jobs.rollback:main",
             "reproduce = finelake.jobs.reproduce:main",
             "erase = finelake.jobs.erase:main",
+            "vacuum = finelake.jobs.vacuum:main",
         ]
     },
 )

@@ -67,17 +67,30 @@ def _deepest(error: Any) -> Any:
 
 
 def for_target(bundle: Mapping[str, Any], target: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """Apply a target's variables and replace `${...}`; a reference to nothing is an error."""
+    """Apply a target's mode and variables and replace `${...}`; a reference to nothing is an error."""
     chosen = bundle["targets"][target]
     values = {name: each.get("default") for name, each in bundle["variables"].items()}
     values |= chosen.get("variables", {}) | given
     missing = [name for name, value in values.items() if value is None]
     assert not missing, f"variables without a value: {missing}"
     applied = deepcopy({key: value for key, value in bundle.items() if key not in {"targets", "variables"}})
+    if chosen.get("mode") == "development":
+        _as_development(applied["resources"])
     known = {"var": values, "bundle": {"name": "finelake", "target": target}, "resources": applied["resources"]}
-    known["workspace"] = {"file_path": str(ROOT), "current_user": {"userName": "ann"}}
+    known["workspace"] = {"file_path": str(ROOT), "current_user": {"userName": "ann", "short_name": "ann"}}
     resolved: dict[str, Any] = _replaced(applied, known)
     return resolved
+
+
+def _as_development(resources: dict[str, Any]) -> None:
+    """Do what the CLI does in development mode (its apply_presets.go): a pause status that is given is left alone."""
+    for job in resources["jobs"].values():
+        job["name"] = f"[dev ann] {job['name']}"
+        for timed in (job[key] for key in ("schedule", "trigger", "continuous") if key in job):
+            timed.setdefault("pause_status", "PAUSED")
+    for kind in ("schemas", "registered_models"):
+        for each in resources[kind].values():
+            each["name"] = f"dev_ann_{each['name']}"
 
 
 def _replaced(value: Any, known: Mapping[str, Any]) -> Any:

@@ -81,9 +81,7 @@ class Context:
         from finelake.training.display.choice import progress_for
         from finelake.training.promotion.run import promote
 
-        given: dict[str, Any] = {"override": override} if override is not None else {}
-        given |= {"remove_previous": True} if remove_previous else {}
-        promotion = type(self.settings.promotion).model_validate(self.settings.promotion.model_dump() | given)
+        promotion = self.settings.promotion.with_options(override=override, remove_previous=remove_previous)
         settings = self.settings.model_copy(update={"promotion": promotion})
         with progress_for(self.console, live=not self.as_json) as progress:
             done = promote(self.spark, settings, run=run, progress=progress, take_over=take_over)

@@ -22,3 +22,10 @@ class Promotion(Section):
     capacity: PositiveInt = 50
     override: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
     remove_previous: bool = False
+
+    def with_options(self, *, override: str | None, remove_previous: bool = False) -> Promotion:
+        """Give the same with what a command's options say on top; raises ValidationError where they are wrong."""
+        given = {"override": override} if override is not None else {}
+        return Promotion.model_validate(
+            self.model_dump() | given | ({"remove_previous": True} if remove_previous else {})
+        )

@@ -117,23 +117,21 @@ def test_every_wheel_task_is_read_by_its_own_parser(bundle: dict[str, Any], targ
     for _, job, task in wheel_tasks(for_target(bundle, target, USER)):
         read = read_parameters(job, task)
         assert read.given.run_id == "4711"
-        assert_settings(read.settings, open_model="train_hf" in {each["task_key"] for each in job["tasks"]})
+        open_model = "train_hf" in {each["task_key"] for each in job["tasks"]}
+        assert_settings(read.settings, own="dev_ann_" if target == "dev" else "", open_model=open_model)
 
 
-def assert_settings(settings: Settings, *, open_model: bool) -> None:
-    """Hold what a task works with against what the user set."""
+def assert_settings(settings: Settings, *, own: str, open_model: bool) -> None:
+    """Hold what a task works with against what the user set; `own` begins the names of what one user has."""
     assert settings.source.table == USER["source_table"]
-    assert settings.tables.location == "sales.finelake"
-    assert settings.output.folder == "/Volumes/sales/finelake/finelake" + ("/open" if open_model else "")
+    assert settings.tables.location == f"sales.{own}finelake"
+    volume = f"/Volumes/sales/{own}finelake/finelake"
+    assert settings.output.folder == volume + ("/open" if open_model else "")
     if open_model:
         assert settings.service.huggingface is not None
         assert settings.service.huggingface.models == {"open-model": "HuggingFaceTB/SmolLM2-1.7B-Instruct"}
-        assert (
-            settings.service.huggingface.shards
-            == settings.shards.folder
-            == "/Volumes/sales/finelake/finelake/open_shards"
-        )
-        assert settings.service.huggingface.register_as == "sales.finelake.finelake"
+        assert settings.service.huggingface.shards == settings.shards.folder == f"{volume}/open_shards"
+        assert settings.service.huggingface.register_as == f"sales.{own}finelake.{own}finelake"
         assert settings.tracking.enabled
         return
     assert (settings.service.account, settings.service.resource_group) == ("desk", "ai")
@@ -221,11 +219,34 @@ def test_schedule_and_trigger_are_jobs_of_their_own(bundle: dict[str, Any]) -> N
     assert classic["finelake"]["schedule"]["pause_status"] == "PAUSED"
 
 
-def test_what_is_registered_is_the_model_that_the_bundle_makes(bundle: dict[str, Any]) -> None:
-    made = for_target(bundle, "prod", USER)["resources"]["registered_models"]["finelake"]
-    _, job, task = next(
-        one for one in wheel_tasks(for_target(bundle, "prod", USER)) if one[2]["task_key"] == "train_hf"
-    )
+def test_nothing_starts_by_itself_in_dev(bundle: dict[str, Any]) -> None:
+    jobs = for_target(bundle, "dev", USER)["resources"]["jobs"].values()
+    timed = [job[key] for job in jobs for key in ("schedule", "trigger", "continuous") if key in job]
+    assert [each["pause_status"] for each in timed] == ["PAUSED"] * 3
+
+
+def test_each_target_has_a_secret_scope_of_its_own(bundle: dict[str, Any]) -> None:
+    scopes = [for_target(bundle, target, USER)["resources"]["secret_scopes"]["finelake"]["name"] for target in TARGETS]
+    assert scopes[0] == "finelake-dev-ann"
+    assert len(set(scopes)) == len(TARGETS)
+
+
+@pytest.mark.parametrize("name", ["rollback", "promote", "erase"])
+def test_what_is_run_by_hand_gets_what_the_caller_says(bundle: dict[str, Any], name: str) -> None:
+    job = for_target(bundle, "prod", USER)["resources"]["jobs"][f"finelake_{name}"]
+    (first, *_) = job["parameters"]
+    assert first["default"] == ""
+    first["default"] = "as asked: by hand"
+    assert not {"schedule", "trigger", "continuous"} & set(job)
+    given = vars(read_parameters(job, job["tasks"][0]).given)
+    assert "as asked: by hand" in given.values()
+
+
+@pytest.mark.parametrize("target", ["dev", "prod"])
+def test_what_is_registered_is_the_model_that_the_bundle_makes(bundle: dict[str, Any], target: str) -> None:
+    resolved = for_target(bundle, target, USER)
+    made = resolved["resources"]["registered_models"]["finelake"]
+    _, job, task = next(one for one in wheel_tasks(resolved) if one[2]["task_key"] == "train_hf")
     local = read_parameters(job, task).settings.service.huggingface
     assert local is not None
     assert local.register_as == f"{made['catalog_name']}.{made['schema_name']}.{made['name']}"
