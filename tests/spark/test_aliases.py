@@ -53,3 +53,6 @@ def test_a_change_is_one_row_and_of_two_holders_one_writes_it(spark: SparkSessio
     assert (now["production"]["changes"], now["production"]["rollbacks"], now["canary"]["changes"]) == (2, 1, 1)
     (shown,) = [block.text for block in blocks(ROOT / "docs" / "promotion.md") if block.language == "sql"]
     assert spark.sql(shown.replace("FROM aliases", f"FROM {table.sql}")).collect() == [("older",)]
+    (shown,) = [block.text for block in blocks(ROOT / "docs" / "databricks.md") if block.language == "sql"]
+    newest = shown.strip().split(";")[2].replace("main.finelake.aliases", table.sql)
+    assert {row["deployment"] for row in spark.sql(newest).collect()} == {"older", FIRST.deployment}

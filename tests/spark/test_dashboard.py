@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 
 from finelake.tables.names import RUNS
 from support.lake import Demo, table
+from support.pages import ROOT, blocks
 from support.queries import QUERIES, ask
 
 pytestmark = pytest.mark.spark
@@ -117,6 +119,27 @@ def test_only_the_day_that_stands_out_is_an_alarm(spark: SparkSession, runs: str
     assert found["day-2"]["alarm"] is False
     calm = ask(spark, "drop_rate_alarm", runs=runs, **(ALARM | {"margin": 0.5}))
     assert not [row for row in calm if row["alarm"]]
+
+
+def test_the_alert_of_the_page_counts_alarms_of_the_last_day_alone(spark: SparkSession, runs: str) -> None:
+    (shown,) = [block.text for block in blocks(ROOT / "docs" / "dashboard.md") if "AS alarms" in block.text]
+    alert = shown.replace("... the text of drop_rate_alarm.sql ...", "{}")
+    assert ask(spark, "drop_rate_alarm", within=alert, runs=runs, **ALARM) == [(0,)]
+    ever = alert.replace("INTERVAL 1 DAY", "INTERVAL 36500 DAY")
+    assert ask(spark, "drop_rate_alarm", within=ever, runs=runs, **ALARM) == [(1,)]
+
+
+def test_the_queries_of_the_databricks_page_run_over_the_tables(spark: SparkSession, demo: Demo) -> None:
+    (shown,) = [block.text for block in blocks(ROOT / "docs" / "databricks.md") if block.language == "sql"]
+    splits, reasons, _ = (statement.strip() for statement in shown.split(";") if statement.strip())
+    folder = demo.settings.tables.location
+    found = [
+        spark.sql(re.sub(r"main\.finelake\.(\w+)", rf"delta.`{folder}/\1`", statement)).collect()
+        for statement in (splits, reasons)
+    ]
+    assert sum(row["examples"] for row in found[0]) == demo.curation.balance.examples
+    assert {row["split"] for row in found[0]} == {"train", "validation", "test"}
+    assert len(found[1]) > 5
 
 
 def test_costs_are_by_day_model_and_kind(spark: SparkSession, runs: str) -> None:

@@ -16,15 +16,15 @@ SUBSTITUTION = "spark.sql.legacy.parameterSubstitution.constantsOnly"
 QUERIES = Path(__file__).resolve().parents[2] / "conf" / "sql"
 
 
-def ask(spark: SparkSession, name: str, **values: Any) -> list[Row]:
-    """Run a query; a parameter that is a folder becomes a name in the catalog while it runs, as names it takes."""
+def ask(spark: SparkSession, name: str, *, within: str = "{}", **values: Any) -> list[Row]:
+    """Run a query, or a statement `within` which it stands; a folder becomes a name in the catalog while it runs."""
     folders = {key: TableRef(value) for key, value in values.items() if isinstance(value, str)}
     tables = {key: f"{key}_{uuid.uuid4().hex}" for key in folders}
     for key, table in tables.items():
         spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{folders[key].reference}'")
     spark.conf.set(SUBSTITUTION, "true")
     try:
-        query = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+        query = within.format((QUERIES / f"{name}.sql").read_text(encoding="utf-8"))
         if _loses_parameters(spark):
             return spark.sql(_written_in(query, values | tables)).collect()
         return spark.sql(query, args=values | tables).collect()

@@ -242,6 +242,20 @@ def test_what_is_run_by_hand_gets_what_the_caller_says(bundle: dict[str, Any], n
     assert "as asked: by hand" in given.values()
 
 
+def test_commands_of_the_page_name_what_the_bundle_has(bundle: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "databricks.md").read_text(encoding="utf-8")
+    runs = re.findall(r"databricks bundle run (?:-t (\S+) )?(\w+)(?: --params (\w+)=)?", page)
+    assert {name for _, name, _ in runs} >= {"finelake", "finelake_rollback", "finelake_promote", "finelake_erase"}
+    for target, name, parameter in runs:
+        job = for_target(bundle, target or "dev", USER)["resources"]["jobs"][name]
+        assert parameter in {"", *(each["name"] for each in job["parameters"])}
+    secrets = re.findall(r"databricks secrets put-secret (\S+) (\S+)", page)
+    scopes = {for_target(bundle, target, USER)["resources"]["secret_scopes"]["finelake"]["name"] for target in TARGETS}
+    assert {scope.replace("YOUR_NAME", "ann") for scope, _ in secrets} <= scopes
+    asked = re.findall(r"key: ([\w-]+)\}", (ROOT / "conf" / "databricks.yml").read_text(encoding="utf-8"))
+    assert [key for _, key in secrets] == asked * 2
+
+
 @pytest.mark.parametrize("target", ["dev", "prod"])
 def test_what_is_registered_is_the_model_that_the_bundle_makes(bundle: dict[str, Any], target: str) -> None:
     resolved = for_target(bundle, target, USER)
