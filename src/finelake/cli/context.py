@@ -6,7 +6,8 @@ import functools
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -53,12 +54,21 @@ class Context:
         """What the catalogue says of the configured model."""
         return catalogue_of(self.settings).find(self.settings.model)
 
+    @contextmanager
+    def files(self) -> Iterator[None]:
+        """Work on the files of `output.folder`: where they are in a Volume elsewhere, they are brought and sent back.
+
+        Only commands that read or write them do this: it signs in, needs READ VOLUME and downloads all of them.
+        """
+        with synchronised(self.settings.output):
+            yield
+
     def curate(self) -> Curation:
         """Curate, showing each step as it runs."""
         from finelake.cli.progress import StepProgress
         from finelake.curate import curate
 
-        with StepProgress(self.console) as progress:
+        with self.files(), StepProgress(self.console) as progress:
             return curate(self.spark, self.settings, observer=progress)
 
     def train(self, *, take_over: bool = False) -> TrainingOutcome:
@@ -66,14 +76,15 @@ class Context:
         from finelake.training.display.choice import progress_for
         from finelake.training.driver import train
 
-        with progress_for(self.console, live=not self.as_json) as progress:
+        with self.files(), progress_for(self.console, live=not self.as_json) as progress:
             return train(self.spark, self.settings, progress=progress, take_over=take_over)
 
     def control(self, control: Control, job: str | None) -> None:
-        """Cancel, pause or resume a job and say its state."""
+        """Cancel, pause or resume a job and say its state; only a job that is not named is found by the files."""
         from finelake.training.control import control_run
 
-        done = control_run(self.spark, self.settings, control, job_id=job)
+        with self.files() if job is None else nullcontext():
+            done = control_run(self.spark, self.settings, control, job_id=job)
         self.show(f"Job {done.job_id} is {done.state}.", render.as_json(done))
 
     def promote(self, run: str | None, *, override: str | None, remove_previous: bool, take_over: bool = False) -> None:
@@ -83,7 +94,7 @@ class Context:
 
         promotion = self.settings.promotion.with_options(override=override, remove_previous=remove_previous)
         settings = self.settings.model_copy(update={"promotion": promotion})
-        with progress_for(self.console, live=not self.as_json) as progress:
+        with self.files(), progress_for(self.console, live=not self.as_json) as progress:
             done = promote(self.spark, settings, run=run, progress=progress, take_over=take_over)
         self.show(render.promoted(done), {"promote": render.as_json(done)})
 
@@ -108,7 +119,7 @@ class Context:
         from finelake.cli.progress import answer_progress
         from finelake.evaluation.run import evaluate_run
 
-        with answer_progress(self.console) as observer:
+        with self.files(), answer_progress(self.console) as observer:
             return evaluate_run(self.spark, self.settings, observer=observer, take_over=take_over)
 
     def run_all(self) -> int:
@@ -153,8 +164,7 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
         if config is None and not path.exists():
             raise ConfigError(f"No configuration: give --config FILE, or put {DEFAULT_CONFIG} into this folder.")
         settings = load_settings(path, overrides=overrides)
-        with synchronised(settings.output):
-            command(Context(settings, as_json=as_json), **arguments)
+        command(Context(settings, as_json=as_json), **arguments)
 
     return wrapped
 

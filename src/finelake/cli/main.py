@@ -59,9 +59,10 @@ def prepare(context: Context, source: str, column: str | None) -> None:
     from finelake.prepare import describe
     from finelake.prepare_source import prepare_source
 
-    prepared = prepare_source(
-        source, column=column, settings=context.settings, model=context.model, session=lambda: context.spark
-    )
+    with context.files():
+        prepared = prepare_source(
+            source, column=column, settings=context.settings, model=context.model, session=lambda: context.spark
+        )
     context.show(prepared_view(prepared), {"prepare": describe(prepared)})
 
 
@@ -72,7 +73,8 @@ def plan(context: Context) -> None:
     from finelake.training.plan.run import plan_job
     from finelake.training.plan.view import plan_view
 
-    made = plan_job(context.settings)
+    with context.files():
+        made = plan_job(context.settings)
     context.show(plan_view(made), {"plan": made.as_dict()})
     context.exit(PlanRefusedError.exit_code if made.breaches else 0)
 
@@ -92,7 +94,8 @@ def shards(context: Context) -> None:
     """Write the curated splits as Parquet shards, for training open models without the driver's memory."""
     from finelake.huggingface.publishing import publish_shards
 
-    manifest = publish_shards(context.spark, context.settings)
+    with context.files():
+        manifest = publish_shards(context.spark, context.settings)
     context.show(render.shards(manifest, folder=str(context.settings.shards.folder)), {"shards": manifest})
 
 
@@ -200,9 +203,10 @@ def report(context: Context, out: Path | None) -> None:
     from finelake.report.build import build_report, published_manifest
     from finelake.report.write import write_report
 
-    manifest = published_manifest(context.settings)
-    built = build_report(context.spark, context.settings, manifest=manifest)
-    files = write_report(built, out or context.settings.output.path)
+    with context.files():
+        manifest = published_manifest(context.settings)
+        built = build_report(context.spark, context.settings, manifest=manifest)
+        files = write_report(built, out or context.settings.output.path)
     context.show(render.reported(files), {"report": render.as_json(files)})
 
 

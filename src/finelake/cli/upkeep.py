@@ -39,7 +39,7 @@ def erase(
 
     if not (conversations or users or requests):
         raise click.UsageError("Name what to erase: --conversation ID, --user ID or --requests TABLE.")
-    with StepProgress(context.console) as progress:
+    with context.files(), StepProgress(context.console) as progress:
         done = erase_now(
             context.spark,
             context.settings,

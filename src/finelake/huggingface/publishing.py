@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -22,7 +21,7 @@ def publish_shards(spark: SparkSession, settings: Settings) -> dict[str, Any]:
 
     Raises InputError where nothing is published there, ConfigError and OutputError as `write_shards` does.
     """
-    folder = Path(settings.output.folder)
+    folder = settings.output.path
     published = read_manifest(folder)
     if published is None or names.EXAMPLES not in published.get("tables", {}):
         raise InputError(f"{folder} holds no published curation. Run `finelake curate` first.")
