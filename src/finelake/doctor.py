@@ -14,6 +14,7 @@ from pathlib import Path
 
 from finelake.check import Check
 from finelake.config.settings import SecretRef, Service, SessionSettings, Settings, Tokens, is_path
+from finelake.databricks.access import in_workspace
 from finelake.databricks.doctor import workspace_checks
 from finelake.errors import FinelakeError
 from finelake.java import find_java, remedy
@@ -25,6 +26,10 @@ from finelake.spark_options import INSTALL_LINE, minor
 OLDEST_PYTHON = (3, 11)
 SPARK_RANGE = ((4, 0), (4, 2))
 _TRAINING_PACKAGES = ("fastapi", "uvicorn", "torch", "transformers", "trl", "peft")
+NO_SPARK = (
+    "not on this machine, and not needed to deploy: the tables are in a workspace, whose jobs read them. Commands that "
+    "read them from here need `pip install databricks-connect` and session.mode: existing"
+)
 LEAST_FREE_BYTES = 2 * 10**9  # the demo leaves about 0.2 GB, and Spark spills beside it
 
 
@@ -114,14 +119,18 @@ def check_secret(setting: str, reference: SecretRef | None, environment: Mapping
     return Check(setting, True, f"found in {place_of(reference)}")
 
 
-def check_access(service: Service, environment: Mapping[str, str] = os.environ) -> list[Check]:
-    """Check the secrets of a service, or the packages that train on this machine."""
+def check_access(
+    service: Service, environment: Mapping[str, str] = os.environ, *, elsewhere: bool = False
+) -> list[Check]:
+    """Check the secrets of a service, or the packages that train on this machine; `elsewhere` they may be missing."""
     if service.kind != "huggingface":
         return [
             check_secret("service.api_key", service.api_key, environment),
             check_secret("service.resource_manager_token", service.resource_manager_token, environment),
         ]
     absent = [name for name in _TRAINING_PACKAGES if _version(name) is None]
+    if absent and elsewhere:
+        return [Check("Training", True, f"not on this machine ({', '.join(absent)} not installed): a cluster trains")]
     if absent:
         return [Check("Training", False, f"{', '.join(absent)} not installed", "pip install 'finelake[emulator,hf]'.")]
     return [Check("Training", True, ", ".join(f"{name} {_version(name)}" for name in _TRAINING_PACKAGES))]
@@ -138,28 +147,46 @@ def check_endpoint(service: Service) -> Check:
     return Check("Endpoint", True, f"{place} answers")
 
 
-def check_machine(session: SessionSettings, environment: Mapping[str, str] = os.environ) -> list[Check]:
-    """Check Python and, where a local session will be started, Java, Spark and Delta."""
+def check_machine(
+    session: SessionSettings, environment: Mapping[str, str] = os.environ, *, elsewhere: bool = False
+) -> list[Check]:
+    """Check Python and, where a local session will be started, Java, Spark and Delta; `elsewhere` none will be."""
     checks = [check_python()]
     remote = session.mode == "connect" and (session.remote or "local").startswith("sc://")
     if remote or session.mode == "existing" or on_platform(environment):
         return checks
+    if elsewhere:
+        return [*checks, Check("Spark and Delta", True, NO_SPARK)]
     return [*checks, check_java(environment), check_spark(_version("pyspark"), _version("delta-spark"))]
+
+
+def runs_elsewhere(settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this machine only deploys and asks: the tables are in a workspace, and no Spark is installed here.
+
+    A local session could not read them, so that its absence is no defect. A mode other than `auto`, or a catalog of
+    Spark's own in `session.options`, asks for a session of this machine.
+    """
+    session = settings.session
+    own = any(option.startswith("spark.sql.catalog.") for option in session.options)
+    if session.mode != "auto" or own or on_platform(environment) or _version("pyspark") is not None:
+        return False
+    return in_workspace(settings)
 
 
 def run_checks(settings: Settings, *, encoding: str, environment: Mapping[str, str] = os.environ) -> list[Check]:
     """Run every check; `encoding` is that of the configured model."""
-    service = settings.service
-    return [
-        *check_machine(settings.session, environment),
-        check_tokens(encoding, settings.tokens),
+    service, elsewhere = settings.service, runs_elsewhere(settings, environment)
+    checks = [
+        *check_machine(settings.session, environment, elsewhere=elsewhere),
         check_tables(settings.tables.location),
         check_folder("Output", str(settings.output.path)),
         check_space(str(settings.output.path)),
-        *check_access(service, environment),
+        *check_access(service, environment, elsewhere=elsewhere),
         *workspace_checks(settings),
-        check_endpoint(service),
     ]
+    if elsewhere and service.kind == "huggingface":
+        return checks  # it counts tokens and answers where it trains: asking it would start it here
+    return [*checks, check_tokens(encoding, settings.tokens), check_endpoint(service)]
 
 
 def _nearest(folder: Path) -> Path:

@@ -8,11 +8,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from finelake import doctor
-from finelake.config.settings import SecretRef, Service, SessionSettings, Tokens
+from finelake.config.settings import SecretRef, Service, SessionSettings, Settings, Tokens
 
 SECRET = "sk-this-must-never-be-shown"
 
@@ -157,6 +158,49 @@ def test_a_platform_brings_its_own_java_and_spark() -> None:
     names = [each.name for each in doctor.check_machine(SessionSettings(), {"DATABRICKS_RUNTIME_VERSION": "17.3"})]
     assert names == ["Python"]
     assert "Java" in [each.name for each in doctor.check_machine(SessionSettings(mode="local"), os.environ)]
+
+
+def settings_of(**sections: Any) -> Settings:
+    """Give settings whose tables are in Unity Catalog."""
+    source = {"table": "main.support.raw", "layout": "conversations"}
+    given = {"project": "desk", "model": "gpt-4.1-mini", "source": source, "tables": {"location": "main.finelake"}}
+    return Settings.model_validate(given | sections)
+
+
+LOCAL = {"source": {"table": "./raw", "layout": "conversations"}, "tables": {"location": "./tables"}}
+OWN_CATALOG = {"session": {"options": {"spark.sql.catalog.main": "org.example.Catalog"}}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "spark", "elsewhere"),
+    [
+        ({}, None, True),
+        ({}, "4.0.1", False),
+        (LOCAL, None, False),
+        ({"session": {"mode": "local"}}, None, False),
+        (OWN_CATALOG, None, False),
+    ],
+)
+def test_a_machine_that_only_deploys_needs_no_spark(
+    monkeypatch: pytest.MonkeyPatch, sections: dict[str, Any], spark: str | None, elsewhere: bool
+) -> None:
+    monkeypatch.setattr(doctor, "_version", {"pyspark": spark, "delta-spark": spark}.get)
+    settings = settings_of(**sections)
+    found = doctor.runs_elsewhere(settings, {})
+    assert found is elsewhere
+    checks = {check.name: check for check in doctor.check_machine(settings.session, os.environ, elsewhere=found)}
+    assert ("Java" in checks) is not elsewhere
+    assert checks["Spark and Delta"].ok is (elsewhere or spark is not None)
+    assert ("pip install databricks-connect" in checks["Spark and Delta"].detail) is elsewhere
+
+
+def test_a_machine_that_only_deploys_does_not_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_version", {}.get)
+    own = Service.model_validate({"kind": "huggingface", "huggingface": {"models": {"small": "/models/small"}}})
+    (found,) = doctor.check_access(own, {}, elsewhere=True)
+    assert found.ok
+    assert "a cluster trains" in found.detail
+    assert not doctor.check_access(own, {})[0].ok
 
 
 def test_a_service_on_this_machine_needs_packages_in_place_of_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ class State:
 
     files: dict[str, bytes] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    scopes: set[str] = field(default_factory=set)
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     grants: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("/api/2.0/fs/files", self._file),
             ("/api/2.0/fs/directories", self._folder),
             ("/api/2.0/secrets/get", self._secret),
+            ("/api/2.0/secrets/list", self._scope),
             ("/api/2.1/unity-catalog/effective-permissions/", self._grants),
             ("/api/2.1/unity-catalog/", self._securable),
             ("/api/2.0/preview/scim/v2/Me", self._me),
@@ -107,6 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return self._problem(404, "RESOURCE_DOES_NOT_EXIST")
         return self._json({"key": query["key"], "value": base64.b64encode(found.encode()).decode()})
+
+    def _scope(self, path: str, query: dict[str, str], body: bytes) -> None:
+        del path, body
+        keys = [key for scope, key in self.state.secrets if scope == query["scope"]]
+        if not keys and query["scope"] not in self.state.scopes:
+            return self._problem(404, "RESOURCE_DOES_NOT_EXIST")
+        return self._json({"secrets": [{"key": key} for key in keys]} if keys else {})
 
     def _grants(self, path: str, query: dict[str, str], body: bytes) -> None:
         del query, body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from finelake.config.privacy import SecretRef
@@ -58,23 +58,28 @@ def is_in_secret(location: Sequence[str]) -> bool:
     return any(branch is SecretRef for found in types_along(location) for branch in found)
 
 
-def secret_refs(section: Section, at: str = "") -> Iterator[tuple[str, SecretRef]]:
+def secret_refs(settings: Section) -> Iterator[tuple[str, SecretRef]]:
     """Give each place of a secret that settings name, with its key in the file."""
-    for name in type(section).model_fields:
-        yield from _refs_in(getattr(section, name), f"{at}{name}")
+    return ((at, value) for at, value in _values(settings, "") if isinstance(value, SecretRef))
 
 
-def _refs_in(value: Any, at: str) -> Iterator[tuple[str, SecretRef]]:
-    if isinstance(value, SecretRef):
-        yield at, value
-    elif isinstance(value, Section):
-        yield from secret_refs(value, f"{at}.")
+def texts(settings: Section) -> Iterator[tuple[str, str]]:
+    """Give each text in settings with its key in the file; places of secrets are left out."""
+    return ((at, value) for at, value in _values(settings, "") if isinstance(value, str))
+
+
+def _values(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Section) and not isinstance(value, SecretRef):
+        inner: Iterable[tuple[Any, Any]] = ((name, getattr(value, name)) for name in type(value).model_fields)
     elif isinstance(value, (tuple, list)):
-        for number, each in enumerate(value):
-            yield from _refs_in(each, f"{at}.{number}")
+        inner = enumerate(value)
     elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _refs_in(each, f"{at}.{key}")
+        inner = value.items()
+    else:
+        yield at, value
+        return
+    for name, each in inner:
+        yield from _values(each, f"{at}.{name}" if at else str(name))
 
 
 def _inside(branch: Any, part: str) -> list[Any]:

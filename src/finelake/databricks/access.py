@@ -6,30 +6,48 @@ runs this has it, one of the groups that the workspace names for them, or everyb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from finelake.config.settings import SecretRef, Settings, is_path
 from finelake.config.source import VOLUMES
 from finelake.config.table_names import MOST_PARTS, name_parts, quoted_name
+from finelake.config.walking import secret_refs, texts
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 EVERYBODY = "account users"
 ALL = "ALL_PRIVILEGES"
-_PATHS = {"catalog": "catalogs", "schema": "schemas", "table": "tables", "volume": "volumes"}
+MODEL = "function"
+"""What Unity Catalog's permissions call a registered model: a specific type of function (its privileges reference)."""
+_PATHS = {"catalog": "catalogs", "schema": "schemas", "table": "tables", "volume": "volumes", MODEL: "models"}
+_ORDER = ("catalog", "schema", "table", "volume", MODEL, "credential")
+_REGISTERED = re.compile(r"\Amodels:/([^/@]+)[/@].+\Z")
+_WRITTEN = ("tables.location", "output.folder", "shards.folder", "service.huggingface.folder", "tracking.folder")
+"""The settings of folders that are written; any other that names a place in a Volume is read."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Need:
-    """A privilege on a securable: `kind` catalog, schema, table, volume or credential; `name` with dots, unquoted."""
+    """A privilege on a securable; `name` with dots, unquoted.
+
+    `kind` is catalog, schema, table, volume, function (a registered model) or credential. A need that is `if_there`
+    only counts where the securable exists: what makes it then owns it.
+    """
 
     kind: str
     name: str
     privilege: str
+    if_there: bool = False
+
+    @property
+    def place(self) -> str:
+        """The securable, for people."""
+        return f"{'model' if self.kind == MODEL else self.kind} {self.name}"
 
     @property
     def said(self) -> str:
@@ -56,26 +74,24 @@ class Principal:
 
 def needs_of(settings: Settings) -> list[Need]:
     """Give what the settings need in Unity Catalog, without repetition, in the order catalog, schema, what is in it."""
-    needs = dict.fromkeys(_needs(settings))
-    order = ("catalog", "schema", "table", "volume", "credential")
-    return sorted(needs, key=lambda need: (order.index(need.kind), need))
+    needs = set(_needs(settings))
+    needs -= {replace(need, if_there=True) for need in needs if not need.if_there}
+    return sorted(needs, key=lambda need: (_ORDER.index(need.kind), need))
 
 
 def secrets_of(settings: Settings) -> list[tuple[str, SecretRef]]:
     """Give the settings that name a secret of a scope, with the secret."""
-    service, entra = settings.service, settings.service.entra
-    named: list[tuple[str, Any]] = [
-        ("privacy.key", settings.privacy.key),
-        ("service.api_key", service.api_key),
-        ("service.resource_manager_token", service.resource_manager_token),
-        ("training.import_from", settings.training.import_from),
-    ]
-    if service.huggingface is not None and service.huggingface.serving is not None:
-        named.append(("service.huggingface.serving.token", service.huggingface.serving.token))
-    if entra is not None:
-        parts = ("tenant_id", "client_id", "client_secret")
-        named += [(f"service.entra.{part}", getattr(entra, part)) for part in parts]
-    return [(setting, each) for setting, each in named if isinstance(each, SecretRef) and each.scope is not None]
+    return [(setting, each) for setting, each in secret_refs(settings) if each.scope is not None]
+
+
+def in_workspace(settings: Settings) -> bool:
+    """Tell whether the source or finelake's own tables are in a workspace: in Unity Catalog or in a Volume."""
+    source, location = settings.source.table, settings.tables.location
+    return (
+        _catalogued(source) is not None
+        or _schema(location) is not None
+        or any(place.startswith(VOLUMES) for place in (source, location))
+    )
 
 
 def principal_of(client: WorkspaceClient) -> Principal:
@@ -92,24 +108,66 @@ def missing(client: WorkspaceClient, needs: list[Need], principal: Principal) ->
 
 
 def _needs(settings: Settings) -> Iterator[Need]:
-    source, location = settings.source.table, settings.tables.location
-    parts = None if is_path(source) else name_parts(source)
-    if parts is not None and len(parts) == MOST_PARTS:
-        yield from _inside(parts)
-        yield Need("table", ".".join(parts), "SELECT")
-    parts = None if is_path(location) else name_parts(location)
-    if parts is not None and len(parts) == MOST_PARTS - 1:
-        yield from _inside(parts)
-        schema = ".".join(parts)
-        yield from (Need("schema", schema, privilege) for privilege in ("CREATE_TABLE", "MODIFY", "SELECT"))
-        if settings.service.kind == "huggingface":
-            yield Need("schema", schema, "CREATE_MODEL")
-    if settings.output.folder.startswith(VOLUMES):
-        parts = tuple(settings.output.folder.removeprefix(VOLUMES).split("/"))[:MOST_PARTS]
-        yield from _inside(parts)
-        yield from (Need("volume", ".".join(parts), privilege) for privilege in ("READ_VOLUME", "WRITE_VOLUME"))
+    for table in _tables_read(settings):
+        parts = _catalogued(table)
+        if parts is not None:
+            yield from _inside(parts)
+            yield Need("table", ".".join(parts), "SELECT")
+    schema = _schema(settings.tables.location)
+    if schema is not None:
+        yield from _inside(schema)
+        yield from (Need("schema", ".".join(schema), privilege) for privilege in ("CREATE_TABLE", "MODIFY", "SELECT"))
+    for setting, text in texts(settings):
+        parts = tuple(text.removeprefix(VOLUMES).split("/"))[:MOST_PARTS]
+        if text.startswith(VOLUMES) and len(parts) == MOST_PARTS:
+            yield from _inside(parts)
+            yield Need("volume", ".".join(parts), "READ_VOLUME")
+            if setting in _WRITTEN:
+                yield Need("volume", ".".join(parts), "WRITE_VOLUME")
+    yield from _models(settings)
     if settings.service.entra is not None and settings.service.entra.service_credential is not None:
         yield Need("credential", settings.service.entra.service_credential, "ACCESS")
+
+
+def _tables_read(settings: Settings) -> list[str]:
+    """Give each table that the settings name; one that is a folder is among them too."""
+    named = [settings.source.table, settings.embeddings.table]
+    named += [each.table for each in settings.decontamination.tables]
+    named += [each.table for each in settings.evaluation.suites]
+    return [name for name in named if name is not None]
+
+
+def _models(settings: Settings) -> Iterator[Need]:
+    """Give the needs of registered models: those that are trained further, and the one that versions are added to.
+
+    MLflow asks to make the registered model before each version, so CREATE MODEL is needed even where it exists.
+    """
+    local = settings.service.huggingface
+    if local is None:
+        return
+    for source in local.models.values():
+        named = _REGISTERED.match(source)
+        parts = _catalogued(named.group(1)) if named else None
+        if parts is not None:
+            yield from _inside(parts)
+            yield Need(MODEL, ".".join(parts), "EXECUTE")
+    parts = _catalogued(local.register_as or "")
+    if parts is not None:
+        yield from _inside(parts)
+        yield Need("schema", ".".join(parts[:2]), "CREATE_MODEL")
+        for privilege in ("CREATE_MODEL_VERSION", "EXECUTE"):
+            yield Need(MODEL, ".".join(parts), privilege, if_there=True)
+
+
+def _catalogued(name: str) -> tuple[str, ...] | None:
+    """Give the parts of a name in Unity Catalog; None for a folder, and for a name in a session's own catalog."""
+    parts = None if is_path(name) else name_parts(name)
+    return parts if parts is not None and len(parts) == MOST_PARTS else None
+
+
+def _schema(location: str) -> tuple[str, ...] | None:
+    parts = None if is_path(location) else name_parts(location)
+    return parts if parts is not None and len(parts) == MOST_PARTS - 1 else None
 
 
 def _inside(parts: tuple[str, ...]) -> Iterator[Need]:
@@ -134,11 +192,28 @@ def _held(client: WorkspaceClient, kind: str, name: str, principal: Principal) -
     return found
 
 
+def is_there(client: WorkspaceClient, need: Need) -> bool:
+    """Tell whether a securable exists; one that may not be seen does. Raises databricks-sdk's errors."""
+    from databricks.sdk.errors import NotFound, PermissionDenied
+
+    try:
+        _described(client, need.kind, need.name)
+    except NotFound:
+        return False
+    except PermissionDenied:
+        return True
+    return True
+
+
 def _owner(client: WorkspaceClient, kind: str, name: str, principal: Principal) -> bool:
     from databricks.sdk.errors import NotFound, PermissionDenied
 
     try:
-        found: Any = client.api_client.do("GET", f"/api/2.1/unity-catalog/{_PATHS[kind]}/{quote(name, safe='.')}")
+        found = _described(client, kind, name)
     except (NotFound, PermissionDenied):
         return False
     return principal.is_one_of({found.get("owner", "")})
+
+
+def _described(client: WorkspaceClient, kind: str, name: str) -> Any:
+    return client.api_client.do("GET", f"/api/2.1/unity-catalog/{_PATHS[kind]}/{quote(name, safe='.')}")

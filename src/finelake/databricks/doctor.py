@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from finelake.check import Check
 from finelake.config.settings import Settings
-from finelake.databricks.access import Need, Principal, missing, needs_of, principal_of, secrets_of
+from finelake.databricks.access import Need, Principal, is_there, missing, needs_of, principal_of, secrets_of
 from finelake.databricks.workspace import workspace_client, workspace_problem
 from finelake.errors import FinelakeError
 
@@ -36,20 +36,25 @@ def workspace_checks(settings: Settings) -> list[Check]:
 
 
 def _privileges(client: WorkspaceClient, needs: list[Need], principal: Principal) -> Iterator[Check]:
-    for (kind, name), group in groupby(needs, key=lambda need: (need.kind, need.name)):
+    for place, group in groupby(needs, key=lambda need: need.place):
         wanted = list(group)
-        said = ", ".join(need.said for need in wanted)
+        name, said = wanted[0].name, ", ".join(need.said for need in wanted)
         try:
+            if all(need.if_there for need in wanted) and not _asked(
+                partial(is_there, client, wanted[0]), place=name, needs="BROWSE"
+            ):
+                yield Check(place, True, "not there yet: who makes it owns it")
+                continue
             lacking = _asked(partial(missing, client, wanted, principal), place=name, needs="BROWSE")
         except FinelakeError as error:
             grants = "\n".join(need.grant(principal.name) for need in wanted)
-            yield Check(f"{kind} {name}", False, "its permissions cannot be read", f"{error}\n{grants}")
+            yield Check(place, False, "its permissions cannot be read", f"{error}\n{grants}")
             continue
         if not lacking:
-            yield Check(f"{kind} {name}", True, said)
+            yield Check(place, True, said)
             continue
         detail = f"missing: {', '.join(need.said for need in lacking)}"
-        yield Check(f"{kind} {name}", False, detail, "\n".join(need.grant(principal.name) for need in lacking))
+        yield Check(place, False, detail, "\n".join(need.grant(principal.name) for need in lacking))
 
 
 def _scope(client: WorkspaceClient, scope: str, settings: Settings, principal: Principal) -> Check:
@@ -70,9 +75,25 @@ def _scope(client: WorkspaceClient, scope: str, settings: Settings, principal: P
         remedy = f"databricks secrets put-acl {scope} {principal.name} READ"
         return Check(f"secret scope {scope}", False, f"cannot be read ({refused})", remedy)
     if absent:
-        remedy = "\n".join(f"databricks secrets put-secret {scope} {key}" for key in absent)
-        return Check(f"secret scope {scope}", False, f"missing: {', '.join(absent)}", remedy)
+        steps = [] if _scope_is_there(client, scope) else [f"databricks secrets create-scope {scope}"]
+        detail = f"{'it is not there; ' if steps else ''}missing: {', '.join(absent)}"
+        steps += [f"databricks secrets put-secret {scope} {key}" for key in absent]
+        return Check(f"secret scope {scope}", False, detail, "\n".join(steps))
     return Check(f"secret scope {scope}", True, f"READ, {len(keys)} secrets")
+
+
+def _scope_is_there(client: WorkspaceClient, scope: str) -> bool:
+    """Tell a scope without a key from no scope: both are answered alike where a secret is asked for."""
+    from databricks.sdk.errors import NotFound
+    from databricks.sdk.errors.base import DatabricksError
+
+    try:
+        next(iter(client.secrets.list_secrets(scope)), None)
+    except NotFound:
+        return False
+    except DatabricksError:
+        return True
+    return True
 
 
 def _asked(ask: Callable[[], Answer], *, place: str, needs: str) -> Answer:

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.http
 SECRET = {"scope": "finelake", "key": "azure-client-secret"}
 ENTRA = {"tenant_id": {"scope": "finelake", "key": "azure-tenant-id"}, "client_id": "c", "client_secret": SECRET}
 
+OPEN = {"models": {"open": "/models/open"}, "register_as": "models.support.desk"}
+
 
 def settings_for(**sections: Any) -> Settings:
     """Give settings that name a table, a schema, a volume and a scope."""
@@ -116,17 +118,42 @@ def test_secrets_are_tried_and_never_shown(granted: State) -> None:
     assert not [word for word in ("s3cret", TOKEN, "4111") if word in str([*checks, *refused])]
 
 
+def test_a_scope_that_is_not_there_is_made_first(granted: State) -> None:
+    granted.secrets.clear()
+    remedy = failed(workspace_checks(settings_for()))["secret scope finelake"]
+    put = "databricks secrets put-secret finelake azure-"
+    assert remedy.splitlines() == [
+        "databricks secrets create-scope finelake",
+        f"{put}client-secret",
+        f"{put}tenant-id",
+    ]
+    granted.scopes.add("finelake")
+    assert "create-scope" not in failed(workspace_checks(settings_for()))["secret scope finelake"]
+
+
 def test_no_sign_in_is_one_failed_check(workspace: State, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not workspace.grants
     monkeypatch.setenv("DATABRICKS_TOKEN", "wrong")
     assert [(check.name, check.ok) for check in workspace_checks(settings_for())] == [("Workspace", False)]
 
 
-def test_a_service_credential_and_a_model_are_needs_too(workspace: State) -> None:
-    assert not workspace.grants
-    entra = {"service_credential": "azure-openai"}
-    needs = needs_of(settings_for(service={"entra": entra}))
-    assert needs[-1].grant("ann") == "GRANT ACCESS ON SERVICE CREDENTIAL `azure-openai` TO `ann`;"
+def test_a_registered_model_that_is_not_there_is_made(granted: State) -> None:
+    settings = settings_for(service={"kind": "huggingface", "huggingface": OPEN})
+    granted.grants["schema", "models.support"] = ["USE_SCHEMA"]
+    granted.grants["catalog", "models"] = ["USE_CATALOG"]
+    make = f"GRANT CREATE MODEL ON SCHEMA `models`.`support` TO `{USER}`;"
+    checks = workspace_checks(settings)
+    assert failed(checks) == {"schema models.support": make}
+    assert [check.detail for check in checks if check.name == "model models.support.desk"] == [
+        "not there yet: who makes it owns it"
+    ]
+    granted.grants["schema", "models.support"].append("CREATE_MODEL")
+    granted.grants["function", "models.support.desk"] = ["EXECUTE"]
+    granted.owners["models", "models.support.desk"] = "bob"
+    version = f"GRANT CREATE MODEL VERSION ON FUNCTION `models`.`support`.`desk` TO `{USER}`;"
+    assert failed(workspace_checks(settings)) == {"model models.support.desk": version}
+    granted.owners["models", "models.support.desk"] = USER
+    assert failed(workspace_checks(settings)) == {}
 
 
 def test_settings_without_a_workspace_ask_none(workspace: State) -> None:
