@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from finelake.curate import curate
 from finelake.databricks.task_values import publish_values
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     return task_parser("curate", does="Curate the source table and publish the splits.")
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one curation; an error ends the task as failed."""
     task = begin(parser(), arguments)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from finelake.erasure.erase import erase
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Erase what was not erased before; an error ends the task as failed."""
     task = begin(parser(), arguments)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from finelake.databricks.task_values import publish_values
 from finelake.evaluation.run import evaluate_run
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one evaluation; promote ends normally, hold with 10, reject with 11, an error as failed.
 

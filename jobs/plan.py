@@ -6,7 +6,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.training.plan.run import plan_job, summary
 
 
@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
     return task_parser("plan", does="Say what training will come to, and refuse what is known to fail.")
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make one plan; a breach ends the task as failed and names it."""
     logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from finelake.config.catalogue import catalogue_of
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.prepare_source import prepare_source
 
 
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare one set of files; an error ends the task as failed."""
     task = begin(parser(), arguments)

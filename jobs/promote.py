@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from finelake.errors import PromotionRefusedError
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.training.display.lines import LogProgress
 from finelake.training.promotion.run import promote
 
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one promotion; a refusal ends the task as failed, or normally with --end-normally."""
     task, logger = begin(parser(), arguments), logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.lineage.reproduce import EXIT_DIFFERENT, reproduce
 
 
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reproduce one run; an error ends the task as failed."""
     task = begin(parser(), arguments)

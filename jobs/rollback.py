@@ -6,7 +6,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.training.display.lines import LogProgress
 from finelake.training.promotion.run import rollback
 
@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one rollback; an error ends the task as failed."""
     task = begin(parser(), arguments)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from finelake.huggingface.publishing import publish_shards
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
     return task_parser("shards", does="Write the curated splits as Parquet shards.")
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the shards; an error ends the task as failed."""
     task = begin(parser(), arguments)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from finelake.config.loading import load_settings
 from finelake.config.settings import Settings
-from finelake.errors import ConfigError
-from finelake.logs import bind, start_task_logging
+from finelake.errors import ConfigError, FinelakeError
+from finelake.logs import bind, bound, fields_at, start_task_logging, told
 from finelake.session import spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
 
 _REFERENCE = "{{"
 
@@ -54,18 +58,60 @@ def task_parser(name: str, *, does: str) -> argparse.ArgumentParser:
     return parser
 
 
+def guarded(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]:
+    """Let a task main fail without a row on the platform's page and log: one ERROR line, and an error that quotes none.
+
+    An error of finelake's own ends the task as it is, without what it came of. Of any other, whose message may quote
+    rows as Spark's do, a RuntimeError tells kind, condition and place. Exit codes pass.
+    """
+
+    @wraps(main)
+    def guarded_main(arguments: Sequence[str] | None = None) -> None:
+        with _Failure() as failure:
+            main(arguments)
+        if failure.told is not None:
+            raise failure.told from None
+
+    return guarded_main
+
+
+class _Failure:
+    """Catches what fails a task, logs it where it happened, and keeps what may be told of it."""
+
+    told: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        with bound(**fields_at(error)):
+            logger.error("failed: %s", told(error))
+        known = isinstance(error, FinelakeError)
+        self.told = error if known else RuntimeError(told(error)).with_traceback(trace)
+        self.told.__context__ = None
+        return True
+
+
 def begin(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> Task:
     """Start a task's log and read its arguments and settings; raises ConfigError on any mistake in them."""
-    task = read_task(parser, sys.argv[1:] if arguments is None else arguments)
-    start_task_logging(task.given.log_format)
-    bind(task=task.name, job_run=task.given.run_id)
-    return task
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # The log starts before the arguments are read, so that a mistake in them is a line of the form asked for, too.
+    log = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    log.add_argument("--log-format")
+    log.add_argument("--run-id", default="")
+    asked, _ = log.parse_known_args(arguments)
+    start_task_logging("json" if asked.log_format == "json" else "text")
+    bind(task=parser.prog, job_run=asked.run_id)
+    return read_task(parser, arguments)
 
 
 def read_task(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Task:
     """Read a task's arguments and settings; raises ConfigError on any mistake in them, SystemExit as argparse does."""
     given = parser.parse_args(filled_in(arguments))
-    environment = {**os.environ, **dict(_variable(each) for each in given.variable)}
+    variables = dict(_variable(each, number) for number, each in enumerate(given.variable, start=1))
+    environment = {**os.environ, **variables}
     return Task(parser.prog, given, load_settings(given.config, overrides=given.set, environment=environment))
 
 
@@ -88,8 +134,9 @@ def filled_in(arguments: Sequence[str]) -> list[str]:
     return list(arguments)
 
 
-def _variable(text: str) -> tuple[str, str]:
+def _variable(text: str, number: int) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name.isidentifier():
-        raise ConfigError(f"--variable {name!r}: expected NAME=VALUE, for example FINELAKE_CATALOG=main.")
+        # What was given may be a secret that lost its name, so its place stands for it.
+        raise ConfigError(f"--variable number {number}: expected NAME=VALUE, for example FINELAKE_CATALOG=main.")
     return name, value

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 from finelake.training.display.choice import progress_for
 from finelake.training.driver import train
 
@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one training; an error ends the task as failed."""
     task = begin(parser(), arguments)

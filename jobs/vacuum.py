@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from finelake.erasure.vacuum import vacuum
-from finelake.jobs.task import begin, task_parser
+from finelake.jobs.task import begin, guarded, task_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@guarded
 def main(arguments: Sequence[str] | None = None) -> None:
     """Vacuum every table that holds conversations; an error ends the task as failed."""
     task = begin(parser(), arguments)

@@ -22,6 +22,8 @@ from finelake.errors import FinelakeError
 
 LogFormat = Literal["text", "json"]
 
+_FIELDS_AT = "_finelake_log_fields"
+
 _bound: ContextVar[dict[str, str] | None] = ContextVar("finelake_log_fields", default=None)
 
 
@@ -37,12 +39,26 @@ def bind(**fields: str) -> None:
 
 @contextmanager
 def bound(**fields: str) -> Iterator[None]:
-    """Add fields to the lines that are logged meanwhile."""
+    """Add fields to the lines that are logged meanwhile; an error that leaves keeps them for `fields_at`."""
     token = _bound.set({name: value for name, value in (log_fields() | fields).items() if value})
     try:
         yield
+    except BaseException as error:
+        error.__dict__.setdefault(_FIELDS_AT, log_fields())
+        raise
     finally:
         _bound.reset(token)
+
+
+def fields_at(error: BaseException) -> dict[str, str]:
+    """Give the fields that lines had where an error, or the one that it came of, was raised; else those of now."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if _FIELDS_AT in cause.__dict__:
+            fields: dict[str, str] = cause.__dict__[_FIELDS_AT]
+            return fields
+        cause = cause.__cause__ or cause.__context__
+    return log_fields()
 
 
 class TextLines(logging.Formatter):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from finelake.errors import ConfigError, OutputError
 from finelake.jobs import curate, prepare
 from finelake.jobs.task import filled_in, read_task
 
+ROOT = Path(__file__).resolve().parents[2]
 FILE = """
 project: desk
 model: gpt-4.1-mini
@@ -56,8 +61,81 @@ def test_variables_come_before_the_environment(config: str, monkeypatch: pytest.
     assert read_task(curate.parser(), common).settings.source.table == "from_environment.support.raw"
     given = read_task(curate.parser(), [*common, "--variable", "CATALOG=given"])
     assert given.settings.source.table == "given.support.raw"
-    with pytest.raises(ConfigError, match="expected NAME=VALUE"):
-        read_task(curate.parser(), [*common, "--variable", "CATALOG"])
+    with pytest.raises(ConfigError, match="--variable number 1: expected NAME=VALUE") as refused:
+        read_task(curate.parser(), [*common, "--variable", "hunter2"])
+    assert "hunter2" not in str(refused.value)
+
+
+FAILING = """
+import sys
+from finelake.errors import InputError
+from finelake.jobs.task import begin, guarded, task_parser
+from finelake.logs import bound
+
+@guarded
+def main(arguments=None):
+    begin(task_parser("failing", does="Fail."), sys.argv[2:])
+    with bound(run="8b5c", step="read"):
+        row = "my card is " + "4111"
+        if sys.argv[1] == "theirs":
+            raise ZeroDivisionError(row)
+        if sys.argv[1] == "exit":
+            sys.exit(11)
+        try:
+            raise ValueError(row)
+        except ValueError as error:
+            raise InputError("Table t is empty.") from error
+
+main()
+"""
+
+
+def failing(config: str, kind: str, *more: str) -> tuple[int, str, dict[str, str]]:
+    """Run a task that fails as a process: its exit code, all that it said, and its last line that is JSON."""
+    arguments = [kind, "--config", config, "--log-format", "json", "--run-id", "4711", *more]
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING, *arguments],
+        env={**os.environ, "CATALOG": "main"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = ended.stdout + ended.stderr
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    return ended.returncode, said, lines[-1] if lines else {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "last"),
+    [
+        ("theirs", "failed: ZeroDivisionError at <string>, line 13", "RuntimeError: ZeroDivisionError at <string>"),
+        ("ours", "failed: InputError: Table t is empty.", "finelake.errors.InputError: Table t is empty."),
+    ],
+)
+def test_a_task_that_fails_says_so_in_one_line_and_quotes_no_row(config: str, kind: str, told: str, last: str) -> None:
+    code, said, line = failing(config, kind)
+    assert code == 1
+    assert line["message"].startswith(told)
+    assert (line["level"], line["task"], line["job_run"]) == ("ERROR", "failing", "4711")
+    assert (line["run"], line["step"]) == ("8b5c", "read")
+    assert said.splitlines()[-1].startswith(last)
+    assert "4111" not in said
+
+
+def test_a_mistake_in_the_arguments_is_a_line_too_and_an_exit_code_passes(config: str) -> None:
+    code, _, line = failing(config, "ours", "--set", "splits.test=much")
+    assert (code, line["level"], line["task"], line["job_run"]) == (1, "ERROR", "failing", "4711")
+    assert "splits.test: found 'much'" in line["message"]
+    code, _, line = failing(config, "ours", "--run-id={{job.runid}}")
+    assert (code, line["level"]) == (1, "ERROR")
+    assert "a job parameter was not filled in" in line["message"]
+    assert failing(config, "exit")[0] == 11
+
+
+def test_every_task_is_guarded() -> None:
+    mains = [file for file in (ROOT / "jobs").glob("*.py") if "def main(" in file.read_text(encoding="utf-8")]
+    assert len(mains) > 5
+    assert [file.name for file in mains if "@guarded\ndef main(" not in file.read_text(encoding="utf-8")] == []
 
 
 def test_options_are_not_abbreviated(config: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from pyspark.sql import SparkSession
 
 from finelake.errors import ConfigError, InputError, PromotionRefusedError
 from finelake.jobs import curate, evaluate, promote
+from finelake.jobs.task import begin, guarded, task_parser
+from finelake.logs import bound
 from finelake.publish import read_manifest
 from finelake.tables.journal import Entry
 from finelake.tables.names import TableRef
@@ -18,6 +22,8 @@ from finelake.tables.runs import append_entry
 from support.lake import Demo
 
 pytestmark = pytest.mark.spark
+
+ROW = "my card is 4111 1111 1111 1111"
 
 CONFIGURATION = str(Path(__file__).resolve().parents[2] / "conf" / "local.yml")
 
@@ -43,6 +49,31 @@ def test_curate_runs_with_a_configuration_and_overrides(demo: Demo, tmp_path: Pa
 def test_a_parameter_that_was_not_filled_in_is_refused() -> None:
     with pytest.raises(ConfigError, match="job parameter was not filled in"):
         curate.main(["--config", CONFIGURATION, "--set", "source.table={{job.parameters.table}}"])
+
+
+@guarded
+def main_that_fails(arguments: Sequence[str] | None = None) -> None:
+    task = begin(task_parser("cast", does="Cast a text that is no number."), arguments)
+    with bound(run="8b5c", step="read"):
+        task.spark.createDataFrame([(ROW,)], "text string").selectExpr("cast(text AS int)").collect()
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_query_that_fails_ends_the_task_without_its_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINELAKE_DEMO", str(tmp_path))
+    with pytest.raises(RuntimeError) as ended:
+        main_that_fails(["--config", CONFIGURATION, "--log-format", "json", "--run-id", "4711"])
+    said = capsys.readouterr().err
+    line = json.loads(said.splitlines()[-1])
+    assert (line["level"], line["task"], line["job_run"]) == ("ERROR", "cast", "4711")
+    assert (line["run"], line["step"]) == ("8b5c", "read")
+    assert "CAST_INVALID_INPUT" in line["message"]
+    shown = "".join(traceback.format_exception(ended.value))
+    assert "CAST_INVALID_INPUT" in shown
+    assert "in main_that_fails" in shown
+    assert ROW not in said + shown
 
 
 @pytest.mark.usefixtures("place")
