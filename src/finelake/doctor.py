@@ -20,7 +20,7 @@ from finelake.errors import FinelakeError
 from finelake.java import find_java, remedy
 from finelake.services.connect import connect
 from finelake.services.credentials import place_of, resolve
-from finelake.session import on_platform
+from finelake.session import DATABRICKS_CONNECT, on_platform
 from finelake.spark_options import INSTALL_LINE, minor
 
 OLDEST_PYTHON = (3, 11)
@@ -28,7 +28,7 @@ SPARK_RANGE = ((4, 0), (4, 2))
 _TRAINING_PACKAGES = ("fastapi", "uvicorn", "torch", "transformers", "trl", "peft")
 NO_SPARK = (
     "not on this machine, and not needed to deploy: the tables are in a workspace, whose jobs read them. Commands that "
-    "read them from here need `pip install databricks-connect` and session.mode: existing"
+    f"read them from here need `{DATABRICKS_CONNECT}` and session.mode: existing"
 )
 LEAST_FREE_BYTES = 2 * 10**9  # the demo leaves about 0.2 GB, and Spark spills beside it
 

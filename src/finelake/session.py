@@ -28,30 +28,36 @@ _LOCAL = re.compile(r"\Alocal(?:\[(\d+|\*)\])?\Z")
 _NOT_FOUND = re.compile(r"^\s*:: (\S+#\S+;\S+): not found", re.MULTILINE)
 CONNECT_PORT = 15002  # Spark Connect's default
 LISTENER_TIMEOUT_SECONDS = 10.0
+DATABRICKS_CONNECT = "pip install 'databricks-connect>=17.3'"
+_NO_SESSION = (
+    "session.mode is 'existing', but no Spark session is active here, and Databricks Connect, which gives one of a "
+    f"workspace, is not installed: start one first, use mode 'auto', or run `{DATABRICKS_CONNECT}` in an environment "
+    "of Python 3.12 without pyspark."
+)
 _SUBMITTED_VARIABLE = "PYSPARK_GATEWAY_PORT"  # set by spark-submit for the Python program that it starts
 
 
 def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
     """Return a session as `settings.mode` asks; `auto` takes an active, platform or submitted one, else a local one.
 
-    Raises EnvironmentProblem where pyspark, Java or Delta's jars are missing, a Connect server cannot be
-    reached, or `existing` finds no session.
+    `existing` takes an active one, else that of Databricks Connect. Raises EnvironmentProblem where pyspark, Java or
+    Delta's jars are missing, a Connect server cannot be reached, or `existing` finds no session.
     """
+    mode = settings.mode
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise EnvironmentProblem(
-            f"pyspark is not installed, and this is not a runtime that brings it: {INSTALL_LINE}."
+            _NO_SESSION
+            if mode == "existing"
+            else f"pyspark is not installed, and this is not a runtime that brings it: {INSTALL_LINE}."
         ) from error
     _keep_rows_out_of_logs()
-    mode = settings.mode
     active = SparkSession.getActiveSession()
-    if mode == "existing" and active is None:
-        raise EnvironmentProblem(
-            "session.mode is 'existing', but no Spark session is active here: start one first, or use mode 'auto'."
-        )
     if active is not None and mode in ("existing", "auto"):
         return active
+    if mode == "existing":
+        return _databricks_session()
     if mode == "auto" and (on_platform(os.environ) or submitted(os.environ)):
         return SparkSession.builder.appName(app_name).getOrCreate()
     if mode == "cluster":
@@ -59,6 +65,25 @@ def spark_session(settings: SessionSettings, *, app_name: str) -> SparkSession:
     if mode == "connect":
         return _connect_session(settings, app_name=app_name)
     return _start_local(settings, app_name=app_name, extra={})
+
+
+def _databricks_session() -> SparkSession:
+    """Give the session of Databricks Connect; its profile or the environment says who asks, and which compute."""
+    try:
+        from databricks.connect import DatabricksSession
+    except ImportError as error:
+        raise EnvironmentProblem(_NO_SESSION) from error
+    try:
+        spark = DatabricksSession.builder.getOrCreate()
+    except Exception as error:
+        # The package raises Exception itself where no compute is named; its messages may quote the configuration.
+        raise EnvironmentProblem(
+            f"session.mode is 'existing', and Databricks Connect gives no session ({type(error).__name__}). Sign in "
+            f"(`databricks auth login`; DATABRICKS_CONFIG_PROFILE chooses a profile), and name the compute: cluster_id "
+            f"in that profile, DATABRICKS_CLUSTER_ID, or DATABRICKS_SERVERLESS_COMPUTE_ID=auto."
+        ) from error
+    logger.info("connected to Spark %s by Databricks Connect", spark.version)
+    return cast("SparkSession", spark)
 
 
 def _keep_rows_out_of_logs() -> None:

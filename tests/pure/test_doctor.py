@@ -191,7 +191,7 @@ def test_a_machine_that_only_deploys_needs_no_spark(
     checks = {check.name: check for check in doctor.check_machine(settings.session, os.environ, elsewhere=found)}
     assert ("Java" in checks) is not elsewhere
     assert checks["Spark and Delta"].ok is (elsewhere or spark is not None)
-    assert ("pip install databricks-connect" in checks["Spark and Delta"].detail) is elsewhere
+    assert ("databricks-connect>=17.3" in checks["Spark and Delta"].detail) is elsewhere
 
 
 def test_a_machine_that_only_deploys_does_not_train(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,67 @@ except EnvironmentProblem as problem:
 """
 
 
+EXISTING = (
+    START.replace('mode="local", cores=1, memory="1g"', 'mode="existing"')
+    .replace("    spark_session", "    print(spark_session")
+    .replace('app_name="refused")', 'app_name="laptop").version)')
+)
+# Stands for databricks-connect, which cannot be installed beside pyspark: what is called, and what it raises.
+NAMESPACE = '__path__ = __import__("pkgutil").extend_path(__path__, __name__)\n'
+DATABRICKS_SESSION = """
+import os
+class Session:
+    version = "4.0.0"
+class Builder:
+    def getOrCreate(self):
+        if os.environ.get("DATABRICKS_SERVERLESS_COMPUTE_ID") == "auto":
+            return Session()
+        raise Exception("Cluster id or serverless are required; token=dapi-this-must-never-be-shown")
+class DatabricksSession:
+    builder = Builder()
+"""
+
+
+def existing(path: Path, **variables: str) -> str:
+    """Ask for the session that exists, in a process that has none, and give what is said."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXISTING],
+        env={**os.environ, "PYTHONPATH": str(path), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def databricks_connect(tmp_path: Path) -> Path:
+    """A folder on the path that holds what stands for databricks-connect."""
+    package = tmp_path / "databricks"
+    (package / "connect").mkdir(parents=True)
+    (package / "__init__.py").write_text(NAMESPACE, encoding="utf-8")
+    (package / "connect" / "__init__.py").write_text(DATABRICKS_SESSION, encoding="utf-8")
+    return tmp_path
+
+
+def test_without_a_session_and_without_databricks_connect_it_says_what_to_do(tmp_path: Path) -> None:
+    said = existing(tmp_path)
+    assert "session.mode is 'existing', but no Spark session is active here" in said
+    assert "pip install 'databricks-connect>=17.3'` in an environment of Python 3.12 without pyspark" in said
+
+
+def test_the_session_of_databricks_connect_is_taken(databricks_connect: Path) -> None:
+    assert existing(databricks_connect, DATABRICKS_SERVERLESS_COMPUTE_ID="auto") == "4.0.0"
+
+
+def test_where_databricks_connect_gives_none_sign_in_and_compute_are_named(databricks_connect: Path) -> None:
+    said = existing(databricks_connect)
+    assert "Databricks Connect gives no session (Exception). Sign in (`databricks auth login`" in said
+    assert "DATABRICKS_CLUSTER_ID, or DATABRICKS_SERVERLESS_COMPUTE_ID=auto" in said
+    assert "dapi-" not in said
+
+
 @pytest.mark.parametrize(
     ("spark", "delta", "artifact"),
     [
