@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from finelake.config.settings import Settings
+from finelake.cli.main import commands
+from finelake.config.settings import EvaluationTable, Settings
 from finelake.curate import Curation, curate
 from finelake.erasure.erase import Erasure, erase
-from finelake.erasure.places import HOLDERS
-from finelake.erasure.vacuum import vacuum
+from finelake.erasure.places import HOLDERS, naming
 from finelake.erasure.wanted import wanted
-from finelake.errors import InputError, NotReproducedError
+from finelake.errors import ConfigError, InputError, NotReproducedError
+from finelake.huggingface.publishing import publish_shards
+from finelake.jobs import erase as erase_task
 from finelake.lineage.reproduce import reproduce
 from finelake.tables import names
 from finelake.tables.contracts import CONTRACTS
-from finelake.tables.names import table_ref
+from finelake.tables.names import source_ref, table_ref
 from finelake.tables.reading import read_table, table_exists
 from support.kills import Killed, killed_after, not_in_connect
 from support.lake import TURN_COLUMNS, TurnTuple, contents, outcomes, save_turns, settings_for, table, talk, turn
@@ -51,12 +57,22 @@ class Erased:
 def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Erased:
     folder = tmp_path_factory.mktemp("erasure")
     save_turns(spark, chats(), folder / "raw")
-    settings = settings_for(folder, duplicates={"near": True})
+    settings = settings_for(folder, duplicates={"near": True}, shards={"folder": str(folder / "open_shards")})
     before = curate(spark, settings)
     assert places_with(spark, settings, SECRET) == {"annotated", "examples", "quarantine", "train.jsonl"}
-    (before.folder / "evaluation.html").write_text(f"It quotes {SECRET}.", encoding="utf-8")
+    publish_shards(spark, settings)
+    leave(SECRET, folder / "open_shards" / "staging-8b5c" / "split=train" / "shard=0" / "part-0.zstd.parquet")
+    leave(SECRET, before.folder / "evaluation.html", before.folder / ".answers-8b5c" / "k.json")
+    # What others keep in the folder, which may be a whole Volume, is not finelake's to remove.
+    leave("not finelake's", before.folder / "raw.jsonl", before.folder / "open" / "manifest.json")
     (erasure,) = erase(spark, settings, conversations=["s-3"], users=["ann"], reference="ticket 7")
     return Erased(settings, before, erasure)
+
+
+def leave(text: str, *files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 def places_with(spark: SparkSession, settings: Settings, text: str) -> set[str]:
@@ -77,7 +93,20 @@ def test_nothing_of_the_conversations_is_left(erased: Erased, spark: SparkSessio
         assert places_with(spark, erased.settings, f'"{name}"') == set()
     assert erased.erasure.conversations == 3
     assert erased.erasure.rows["annotated"] == 3
-    assert "evaluation.html" in erased.erasure.files
+    assert {"evaluation.html", ".answers-8b5c/k.json"} <= set(erased.erasure.files)
+
+
+def test_shards_beside_the_output_go_too_and_files_of_others_stay(erased: Erased) -> None:
+    shards = Path(str(erased.settings.shards.folder))
+    assert list(shards.iterdir()) == []
+    removed = {name.removeprefix(f"{shards}/") for name in erased.erasure.files if name.startswith(str(shards))}
+    assert {"manifest.json", "train-00000-of-00001.parquet"} <= removed
+    output = erased.before.folder
+    assert {path.name for path in output.iterdir() if path.is_dir() or path.name == "raw.jsonl"} == {
+        "open",
+        "raw.jsonl",
+    }
+    assert (output / "open" / "manifest.json").is_file()
 
 
 def test_the_raw_rows_are_counted_under_a_reason_of_their_own(erased: Erased, spark: SparkSession) -> None:
@@ -130,8 +159,20 @@ def test_a_run_of_since_is_rebuilt_without_them(erased: Erased, spark: SparkSess
     assert files == []
 
 
-def test_raw_rows_go_on_request_and_vacuum_keeps_to_the_retention(
-    erased: Erased, spark: SparkSession, tmp_path: Path
+def configuration(settings: Settings, folder: Path) -> list[str]:
+    """Write settings as a file; gives the option that names it."""
+    (folder / "finelake.yml").write_text(settings.model_dump_json(exclude_unset=True), encoding="utf-8")
+    return ["--config", str(folder / "finelake.yml")]
+
+
+def run_command(*arguments: str) -> Any:
+    ran = CliRunner().invoke(commands, arguments, catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout) if "--json" in arguments else " ".join(ran.stdout.split())
+
+
+def test_raw_rows_go_on_request_once(
+    erased: Erased, spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     requests = str(tmp_path / "requests")
     asked = [("s-1", None), (None, "ann"), (None, "bob")]
@@ -139,14 +180,30 @@ def test_raw_rows_go_on_request_and_vacuum_keeps_to_the_retention(
     rows.write.format("delta").save(requests)
     ids = wanted(spark, erased.settings, requests=requests)
     assert ids == ["t-1"], "what was erased before is not asked for again"
-    (done,) = erase(spark, erased.settings, requests=requests, raw=True)
-    assert done.rows["source"] == 2
-    assert erase(spark, erased.settings, requests=requests, raw=True) == []
+    arguments = [*configuration(erased.settings, tmp_path), "--requests", requests]
+    erase_task.main([*arguments, "--raw"])
+    done = table(spark, erased.settings, "erasures").where(F.col("reference") == requests)
+    payloads = [json.loads(row["payload"]) for row in done.where("entry = 'done'").collect()]
+    assert [each["rows"]["source"] for each in payloads] == [2]
+    assert read_table(spark, source_ref(erased.settings.source.table)).where("conversation_id = 't-1'").count() == 0
+    assert "nothing is left to do" not in caplog.text
+    erase_task.main([*arguments, "--raw"])
+    assert "nothing is left to do" in caplog.text
+    assert done.count() == 2
     raw = read_table(spark, table_ref(erased.settings.tables, names.ANNOTATED))
     assert raw.where("conversation_id = 't-1'").count() == 0
-    vacuumed = vacuum(spark, erased.settings, raw=True)
-    assert {Path(each.table).name for each in vacuumed} >= {"annotated", "examples", "raw"}
-    assert {each.retention for each in vacuumed} == {"interval 1 week"}
+    assert run_command("erase", *arguments, "--json") == {"erase": []}
+    assert "nothing is left to do" in run_command("erase", *arguments)
+
+
+def test_the_commands_tell_what_was_erased_and_vacuum_keeps_to_the_retention(erased: Erased, tmp_path: Path) -> None:
+    config = configuration(erased.settings, tmp_path)
+    (done,) = run_command("erase", *config, "--conversation", "c-00", "--reference", "ticket 9", "--json")["erase"]
+    assert (done["conversations"], done["rows"]["annotated"]) == (1, 1)
+    assert "train.jsonl" in done["files"]
+    vacuumed = run_command("vacuum", *config, "--raw", "--json")["vacuum"]
+    assert {Path(each["table"]).name for each in vacuumed} >= {"annotated", "examples", "raw"}
+    assert {each["retention"] for each in vacuumed} == {"interval 1 week"}
 
 
 @pytest.mark.timeout(1800)
@@ -202,8 +259,75 @@ def test_users_without_a_conversation_are_said(
     assert "no conversation of these users" in caplog.text
 
 
+def test_rows_of_others_that_name_an_erased_conversation_go_before_anything_is_curated(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = []
+    for n in range(24):
+        held = f"the parcel number {n} that I sent to my aunt in Lisbon last Tuesday still shows no scan at all {n}"
+        rows += talk(f"held-{n:02d}", f"Hello, {held}.", f"Let me look at {n}.", user=f"u-{n}")
+        rows += talk(f"told-{n:02d}", f"Well {n}", f"A client of {n} wrote: {held}. So it was.", user=f"v-{n}")
+        rows += talk(f"copy-{n:02d}", f"Where is order {n}?", f"On its way, {n}.", user=f"w-{n}")
+        rows += talk(f"same-{n:02d}", f"Where is order {n}?", f"On its way, {n}.", user=f"x-{n}")
+    save_turns(spark, rows, tmp_path / "raw")
+    settings = settings_for(
+        tmp_path,
+        duplicates={"exact": False, "near": False},
+        splits={"validation": 0.0, "test": 0.3},
+        decontamination={"own_splits": "reject"},
+    )
+    curate(spark, settings)
+    removals = F.expr("step != 'outcome' AND action = 'quarantine'")
+    ledger = table(spark, settings, "ledger").where(removals).collect()
+    told = {row["reason"]: row["value"] for row in ledger}
+    ids = [str(re.findall(r"[a-z]{4}-\d\d", told[reason])[0]) for reason in ("split_conflict", "contaminated_split")]
+    for each in ids:
+        assert places_with(spark, settings, each) >= {"annotated", "examples", "ledger", "quarantine"}
+    assert "contamination" in places_with(spark, settings, ids[1])
+    gone = EvaluationTable(name="gone", file=str(tmp_path / "gone.jsonl"), prompt="q")
+    broken = settings.model_copy(
+        update={"decontamination": settings.decontamination.model_copy(update={"tables": (gone,)})}
+    )
+    with pytest.raises(InputError, match="there is no file"):
+        erase(spark, broken, conversations=ids)
+    for each in ids:
+        assert places_with(spark, settings, each) == set()
+    others = [row for row in ledger if not any(each in str(row.asDict()) for each in ids)]
+    assert table(spark, settings, "ledger").where(removals).count() == len(others) > 0
+
+
+def test_rows_are_found_by_ids_of_any_type_and_in_what_removals_say(spark: SparkSession) -> None:
+    said = [
+        "user 17",
+        "near 18",
+        "test answer of 17: words 3 to 9 of message 1",
+        "bench answer of 17",
+        "17",
+        "user 171",
+    ]
+    rows = spark.createDataFrame([(n, text) for n, text in enumerate([*said, None])], "`a``b` bigint, said string")
+    subject = hashlib.sha256(b"17").hexdigest()
+    found = rows.where(naming([subject], columns=(), texts="array(said)"))
+    assert [row["said"] for row in found.collect()] == [said[0], said[2]]
+    number = hashlib.sha256(b"5").hexdigest()
+    assert [row["said"] for row in rows.where(naming([number], columns=("a`b",))).collect()] == [said[5]]
+
+
+def test_raw_rows_without_an_id_are_refused_before_anything_is_recorded(spark: SparkSession, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, source={"layout": "conversations", "columns": {"messages": "chat"}})
+    spark.createDataFrame([("[]",)], "chat string").write.format("delta").save(settings.source.table)
+    with pytest.raises(ConfigError, match="has no column conversation_id"):
+        erase(spark, settings, conversations=["c-1"], raw=True)
+    assert not (tmp_path / "tables").exists()
+
+
+OTHER_IDS = {"user_id", "run_id", "evaluation_id", "job_id", "event_id", "checkpoint_id", "source_id", "annotated_id"}
+"""Ids of anything but conversations; a new column of ids is to be put here or among HOLDERS."""
+
+
 def test_every_table_with_ids_of_conversations_is_known() -> None:
-    ids = {"conversation_id", "kept_id", "first_id", "second_id"}
-    columns = {name: model.to_schema().columns for name, model in CONTRACTS.items()}
-    named = {name: tuple(column for column in those if column in ids) for name, those in columns.items()}
+    columns = {name: tuple(model.to_schema().columns) for name, model in CONTRACTS.items()}
+    ids = {name: tuple(each for each in those if each.endswith("_id")) for name, those in columns.items()}
+    named = {name: tuple(each for each in those if each not in OTHER_IDS) for name, those in ids.items()}
     assert {name: those for name, those in named.items() if those} == HOLDERS
+    assert {each for those in ids.values() for each in those} >= OTHER_IDS

@@ -81,6 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(204, b"")
         if path not in self.state.files:
             return self._problem(404, "NOT_FOUND")
+        if self.command == "DELETE":
+            del self.state.files[path]
+            self.state.folders.add(path.rpartition("/")[0])
+            return self._send(204, b"")
         return self._send(200, self.state.files[path], "application/octet-stream")
 
     def _folder(self, path: str, query: dict[str, str], body: bytes) -> None:
@@ -88,20 +92,24 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "PUT":
             self.state.folders.add(path)
             return self._send(204, b"")
-        inside = {name: data for name, data in self.state.files.items() if name.rpartition("/")[0] == path}
+        inside = sorted({name for name in (*self.state.files, *self.state.folders) if name.startswith(f"{path}/")})
         if path not in self.state.folders and not inside:
             return self._problem(404, "NOT_FOUND")
-        contents = [
-            {
-                "path": name,
-                "name": name.rpartition("/")[2],
-                "is_directory": False,
-                "file_size": len(data),
-                "last_modified": hash(data) & 0xFFFFFF,
-            }
-            for name, data in sorted(inside.items())
-        ]
+        if self.command == "DELETE":
+            if inside:
+                return self._problem(400, "DIRECTORY_NOT_EMPTY")
+            self.state.folders.remove(path)
+            return self._send(204, b"")
+        names = dict.fromkeys(name.removeprefix(f"{path}/").partition("/")[0] for name in inside)
+        contents = [self._entry(f"{path}/{name}") for name in names]
         return self._json({"contents": contents})
+
+    def _entry(self, path: str) -> dict[str, Any]:
+        found = {"path": path, "name": path.rpartition("/")[2], "is_directory": path not in self.state.files}
+        if path in self.state.files:
+            data = self.state.files[path]
+            found |= {"file_size": len(data), "last_modified": hash(data) & 0xFFFFFF}
+        return found
 
     def _secret(self, path: str, query: dict[str, str], body: bytes) -> None:
         del path, body

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from finelake.files import sha256_of, write_whole
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.files import DirectoryEntry
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,14 @@ class VolumeMirror:
         self._local = local
 
     def pull(self) -> list[str]:
-        """Download each file that changed since the last time, and give their names."""
+        """Download each file that changed since the last time, and give their names.
+
+        A copy whose file has gone from the Volume goes too, unless it was changed here: what was erased stays nowhere.
+        """
         known, found = self._known(), self._listing()
+        for name in known.keys() - found.keys():
+            if sha256_of(self._local / name) == known.pop(name)["sha256"]:
+                (self._local / name).unlink()
         brought = [name for name, mark in found.items() if known.get(name, {}).get("mark") != mark]
         for name in brought:
             self._download(name)
@@ -87,23 +94,49 @@ class VolumeMirror:
             logger.info("sent %d files to %s", len(sent), self._remote)
         return sent
 
+    def remove(self, *, files: Callable[[str], bool], folders: Callable[[str], bool]) -> list[str]:
+        """Delete files from the Volume by their names, and whole folders in it by theirs; hidden ones too.
+
+        Gives what was deleted, by its place in the folder. Copies here go too, and are forgotten: a new file of the
+        same name is sent by `push` whatever it holds. Raises OutputError for what may not be deleted.
+        """
+        for file in self._files():
+            if files(file.name):
+                file.unlink(missing_ok=True)
+        if (self._local / _STATE).is_file():
+            self._remember(self._known())
+        removed: list[str] = []
+        for entry in self._entries(self._remote):
+            name = str(entry.name)
+            if entry.is_directory and folders(name):
+                removed += self._delete_folder(name)
+            elif not entry.is_directory and files(name):
+                self._delete(name)
+                removed.append(name)
+        if removed:
+            logger.info("removed %d files from %s", len(removed), self._remote)
+        return removed
+
     def _files(self) -> list[Path]:
         there = sorted(self._local.iterdir()) if self._local.is_dir() else []
         plain = [file for file in there if file.is_file() and not file.name.startswith(".")]
         return sorted(plain, key=lambda file: file.name == _LAST)
 
     def _listing(self) -> dict[str, str]:
+        entries = self._entries(self._remote)
+        files = [each for each in entries if not each.is_directory and not str(each.name).startswith(".")]
+        return {str(each.name): f"{each.file_size} {each.last_modified}" for each in files}
+
+    def _entries(self, folder: str) -> list[DirectoryEntry]:
         from databricks.sdk.errors import NotFound
         from databricks.sdk.errors.base import DatabricksError
 
         try:
-            entries = list(self._client.files.list_directory_contents(self._remote))
+            return [each for each in self._client.files.list_directory_contents(folder) if each.name]
         except NotFound:
-            return {}
+            return []
         except DatabricksError as error:
-            raise workspace_problem(error, place=self._remote, needs="READ VOLUME") from None
-        files = [each for each in entries if not each.is_directory and each.name and not each.name.startswith(".")]
-        return {str(each.name): f"{each.file_size} {each.last_modified}" for each in files}
+            raise workspace_problem(error, place=folder, needs="READ VOLUME") from None
 
     def _download(self, name: str) -> None:
         from databricks.sdk.errors.base import DatabricksError
@@ -138,6 +171,31 @@ class VolumeMirror:
         except DatabricksError as error:
             raise workspace_problem(error, place=place, needs="WRITE VOLUME") from None
         raise OutputError(f"{place} holds {arrived} bytes after {_TRIES} uploads of {size}. Run the same again.")
+
+    def _delete_folder(self, name: str) -> list[str]:
+        """Delete a folder with all that is in it: the workspace deletes empty ones alone."""
+        deleted: list[str] = []
+        for entry in self._entries(f"{self._remote}/{name}"):
+            inner = f"{name}/{entry.name}"
+            if entry.is_directory:
+                deleted += self._delete_folder(inner)
+            else:
+                self._delete(inner)
+                deleted.append(inner)
+        self._delete(name, folder=True)
+        return deleted
+
+    def _delete(self, name: str, *, folder: bool = False) -> None:
+        from databricks.sdk.errors import NotFound
+        from databricks.sdk.errors.base import DatabricksError
+
+        place, files = f"{self._remote}/{name}", self._client.files
+        try:
+            files.delete_directory(place) if folder else files.delete(place)
+        except NotFound:
+            return
+        except DatabricksError as error:
+            raise workspace_problem(error, place=place, needs="WRITE VOLUME") from None
 
     def _make_folder(self) -> None:
         from databricks.sdk.errors.base import DatabricksError

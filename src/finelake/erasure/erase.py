@@ -11,12 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
-from operator import or_
-from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.config.settings import Settings
@@ -25,10 +22,12 @@ from finelake.curate import Curation, curate
 from finelake.curation.progress import Increment, last_progress, record_progress
 from finelake.curation.run import CurationObserver
 from finelake.embeddings.encode import content_of
-from finelake.erasure.places import ANSWER_KEYS, HOLDERS, published
+from finelake.erasure.files import remove_files
+from finelake.erasure.places import ANSWER_KEYS, HOLDERS, IN_TEXT, naming
 from finelake.erasure.requests import DONE, REQUESTED, Request, record, request_for, unfinished
 from finelake.erasure.trained import TrainedOn, trained_on
 from finelake.erasure.wanted import wanted
+from finelake.errors import ConfigError
 from finelake.tables import names
 from finelake.tables.changes import identify, same_rows_since
 from finelake.tables.names import TableRef, source_ref, table_ref
@@ -70,9 +69,12 @@ def erase(
     """Erase what is meant (see `erasure.wanted`) and what earlier calls did not finish, then curate without it.
 
     With `raw` the rows of the source table are deleted too; without it they may stay there and are no longer used.
-    Gives what each request came to, nothing where all of it was erased before. Raises what `wanted` raises, and what
-    `curate` raises: the rows and files are gone then all the same.
+    Gives what each request came to, nothing where all of it was erased before. Raises what `wanted` raises, ConfigError
+    for `raw` where no column of the source table names conversations, and what `curate` raises: the rows and files are
+    gone then all the same.
     """
+    if raw:
+        _check_raw(spark, settings)
     place = table_ref(settings.tables, names.ERASURES)
     asked = unfinished(spark, place)
     ids = wanted(
@@ -96,14 +98,24 @@ def erase(
     return done
 
 
+def _check_raw(spark: SparkSession, settings: Settings) -> None:
+    column, source = settings.source.columns.conversation_id, source_ref(settings.source.table)
+    if column not in read_table(spark, source).columns:
+        raise ConfigError(
+            f"Table {source} has no column {column}, so its rows cannot be found by conversations' ids. Delete them "
+            f"there yourself, and erase without raw."
+        )
+
+
 def _remove(spark: SparkSession, settings: Settings, request: Request) -> dict[str, Any]:
     """Delete the rows and files of a request's conversations; gives the fields of Erasure but the curation."""
     models = trained_on(spark, settings, request.subjects)
     rows = _delete_rows(spark, settings, request)
     if request.raw:
         column = settings.source.columns.conversation_id
-        rows["source"] = _delete(spark, source_ref(settings.source.table), (column,), request)
-    files = _remove_files(Path(settings.output.folder))
+        named = naming(request.subjects, columns=(column,))
+        rows["source"] = _delete(spark, source_ref(settings.source.table), named)
+    files = remove_files(settings)
     about = {"request": request.id, "conversations": len(request.subjects)}
     return about | {"rows": rows, "files": files, "models": models}
 
@@ -120,18 +132,16 @@ def _delete_rows(spark: SparkSession, settings: Settings, request: Request) -> d
         if name == names.ANNOTATED and name in there:
             rows[name] = _delete_annotated(spark, settings, there[name], request)
         elif name in there:
-            rows[name] = _delete(spark, there[name], HOLDERS[name], request)
+            named = naming(request.subjects, columns=HOLDERS[name], texts=IN_TEXT.get(name))
+            rows[name] = _delete(spark, there[name], named)
     return rows
 
 
-def _delete(spark: SparkSession, table: TableRef, columns: Sequence[str], request: Request) -> int:
-    """Delete the rows in which a column names an erased conversation; gives how many there were."""
-    named = reduce(or_, (subject_of(F.col(column)).isin(*request.subjects) for column in columns))
-    count = _count(spark, table, named)
+def _delete(spark: SparkSession, table: TableRef, condition: str) -> int:
+    """Delete the rows for which a condition (see `places.naming`) holds; gives how many there were."""
+    count = read_table(spark, table).where(condition).count()
     if count:
-        hashes = ", ".join(f"'{subject}'" for subject in request.subjects)
-        # Delta keeps the predicate in its history: it must not quote an id.
-        delete_where(spark, table, " OR ".join(f"sha2(`{column}`, 256) IN ({hashes})" for column in columns))
+        delete_where(spark, table, condition)
     return count
 
 
@@ -140,7 +150,7 @@ def _delete_annotated(spark: SparkSession, settings: Settings, table: TableRef, 
     increments = table_ref(settings.tables, names.INCREMENTS)
     before = last_progress(spark, increments, annotated_id=identify(spark, table).id)
     known = before is not None and same_rows_since(spark, table, before.annotated_version)
-    count = _delete(spark, table, HOLDERS[names.ANNOTATED], request)
+    count = _delete(spark, table, naming(request.subjects, columns=HOLDERS[names.ANNOTATED]))
     if before is not None and known and count:
         now = replace(before, annotated_version=latest_version(spark, table))
         increment = Increment(way="erase", why=f"erasure {request.id}", rebuilt=0, gone=count)
@@ -171,15 +181,3 @@ def _delete_keyed(spark: SparkSession, table: TableRef, keys: DataFrame) -> int:
     if count:
         delete_matching(wanted, table, on=column)
     return count
-
-
-def _count(spark: SparkSession, table: TableRef, condition: Column) -> int:
-    return read_table(spark, table).where(condition).count()
-
-
-def _remove_files(folder: Path) -> list[str]:
-    """Remove what may quote the conversations; curation, report and evaluation make it anew without them."""
-    found = published(folder)
-    for path in found:
-        path.unlink(missing_ok=True)
-    return [path.relative_to(folder).as_posix() for path in found]

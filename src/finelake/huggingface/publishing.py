@@ -7,8 +7,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from finelake.config.models import TEMPLATE
-from finelake.config.settings import Settings
-from finelake.errors import InputError
+from finelake.config.settings import Output, Settings
+from finelake.errors import ConfigError, InputError
 from finelake.huggingface.shards import write_shards
 from finelake.publish import read_manifest
 from finelake.tables import names
@@ -19,9 +19,15 @@ from finelake.tables.reading import read_table
 def publish_shards(spark: SparkSession, settings: Settings) -> dict[str, Any]:
     """Write the shards of the curation in `output.folder` and return their manifest.
 
-    Raises InputError where nothing is published there, ConfigError and OutputError as `write_shards` does.
+    Raises InputError where nothing is published there, ConfigError for shards in a Volume that is not mounted here,
+    ConfigError and OutputError as `write_shards` does.
     """
-    folder = settings.output.path
+    shards, folder = settings.shards.folder, settings.output.path
+    if shards is not None and Output(folder=shards).is_elsewhere:
+        raise ConfigError(
+            f"shards.folder {shards} is in a Volume that is not mounted on this machine, and Spark writes shards there "
+            f"itself. Run the task `shards` on Databricks, or name another folder."
+        )
     published = read_manifest(folder)
     if published is None or names.EXAMPLES not in published.get("tables", {}):
         raise InputError(f"{folder} holds no published curation. Run `finelake curate` first.")
