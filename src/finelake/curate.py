@@ -26,6 +26,7 @@ from finelake.conversations.assemble import loose_rows
 from finelake.conversations.erased import blank_erased
 from finelake.conversations.mapping import check_source, map_rows
 from finelake.conversations.tools import infer_tools
+from finelake.curation.erased import forget, require_none_since
 from finelake.curation.identity import fingerprints_of, run_id_of, short_hash
 from finelake.curation.increment import Rows, annotated_conversations
 from finelake.curation.run import CurationObserver, CurationRun
@@ -55,6 +56,7 @@ from finelake.splitting.groups import single_group
 from finelake.splitting.pins import Pins, pin, read_pins
 from finelake.tables import names
 from finelake.tables.balance import Balance, check_balance, count_totals
+from finelake.tables.changes import identify, same_rows_since
 from finelake.tables.names import TableRef, source_ref, table_ref
 from finelake.tables.reading import latest_version, read_table, table_exists
 from finelake.tables.together import at_once
@@ -81,7 +83,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
     The same input, settings and package version give the same run id and the same bytes; a run whose published
     folder is already whole is not repeated. Raises InputError when the source does not fit its mapping or fewer
     examples are left than the service accepts, BalanceError when rows are unaccounted for, LeakageError when the splits
-    are not proven to be apart.
+    are not proven to be apart, ErasedMeanwhileError when conversations that it has read were erased since it began.
     """
     run = _begin(spark, settings, observer)
     finished = _already_published(run)
@@ -104,6 +106,8 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         plan = plan_pass(settings, run.catalogue, tools, canned=canned)
         load_schemas(plan.row_schemas)
     with run.step("annotate"):
+        require_none_since(run)
+        forget(run, run.erasures)
         annotated = annotated_conversations(run, Rows(raw=raw, mapped=mapped, plan=plan, tools=tools))
     with run.step("relate"):
         candidates = candidates_of(annotated)
@@ -131,6 +135,7 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         mixed = find_mix(run, candidates_of(placed.rows), topics, [*merged, *others])
         others += [mixed.removals] if mixed else []
     with run.step("decide"):
+        require_none_since(run)
         fingerprints = fingerprints_of(settings, plan)
         loose = loose_rows(mapped)
         rows = decided(placed.rows, removals=[*followed(merged), *others], save=run.keep)
@@ -170,12 +175,16 @@ def curate(spark: SparkSession, settings: Settings, *, observer: CurationObserve
         )
         findings = _audit(run, evidence, pins)
     with run.step("publish"):
+        require_none_since(run)
         files = publish(examples, config=settings.output)
+        require_none_since(run, files)
         manifest = (
             _manifest(run, plan, balance, rules, files) | summaries | _proof(pins, findings) | curation_origin(run)
         )
         record_curation(spark, settings, manifest)
         write_manifest(manifest, folder=settings.output.path)
+        # The last one comes after the last write: who asks later deletes what this run wrote.
+        require_none_since(run, files)
     return Curation(run.run_id, settings.output.path, balance, files, rules, run.written, run.seconds)
 
 
@@ -202,7 +211,16 @@ def _begin(spark: SparkSession, settings: Settings, observer: CurationObserver |
     evaluation = {table.name: identity_of(spark, table) for table in settings.decontamination.tables}
     erasures = read_erasures(spark, table_ref(settings.tables, names.ERASURES))
     vectors = vectors_version(spark, settings)
-    run_id = run_id_of(settings, catalogue, source, version, evaluation, vectors=vectors, erasures=erasures.digest)
+    run_id = run_id_of(
+        settings,
+        catalogue,
+        source,
+        version,
+        evaluation,
+        source_id=identify(spark, source).id,
+        vectors=vectors,
+        erasures=erasures.digest,
+    )
     return CurationRun(spark, settings, catalogue, source, version, run_id, observer, evaluation, erasures)
 
 
@@ -246,11 +264,17 @@ def _already_published(run: CurationRun) -> Curation | None:
     manifest = read_manifest(folder)
     if manifest is None or manifest.get("run_id") != run.run_id or not is_whole(folder, manifest["files"]):
         return None
-    if not all(table_exists(run.spark, TableRef(item["table"])) for item in manifest["tables"].values()):
+    if not all(_still_its_own(run, **item) for item in manifest["tables"].values()):
         return None
     files = {split: PublishedFile(**item) for split, item in manifest["files"].items()}
     balance = Balance(**manifest["balance"])
     return Curation(run.run_id, folder, balance, files, manifest["rules"], manifest["tables"], up_to_date=True)
+
+
+def _still_its_own(run: CurationRun, table: str, version: int) -> bool:
+    """Tell whether a table has the rows that a finished run left in it; another may have written to it since."""
+    place = TableRef(table)
+    return table_exists(run.spark, place) and same_rows_since(run.spark, place, version)
 
 
 def _tools(run: CurationRun, mapped: DataFrame) -> Mapping[str, Mapping[str, Any]]:

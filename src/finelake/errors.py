@@ -75,3 +75,9 @@ class NotReproducedError(FinelakeError):
     """Raised when the files of a run cannot be rebuilt; where they were and differ, the exit code is the same."""
 
     exit_code = 14
+
+
+class ErasedMeanwhileError(FinelakeError):
+    """Raised when conversations were erased while a curation ran that had read them: the next one is without them."""
+
+    exit_code = 15

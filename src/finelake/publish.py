@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,6 +89,18 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not isinstance(loaded, dict):
         raise InputError(f"{path} holds {type(loaded).__name__}, expected an object. Run `finelake curate` again.")
     return loaded
+
+
+def withdraw(files: Mapping[str, PublishedFile], *, folder: Path, run_id: str) -> None:
+    """Remove the manifest and the files that a run has published, and nothing that another has put in their place."""
+    manifest = read_manifest(folder)
+    with explained(folder):
+        if manifest is not None and manifest.get("run_id") == run_id:
+            (folder / MANIFEST).unlink(missing_ok=True)
+        for item in files.values():
+            path = folder / item.file
+            if path.is_file() and sha256_of(path) == item.sha256:
+                path.unlink(missing_ok=True)
 
 
 def is_whole(folder: Path, files: dict[str, Any]) -> bool:

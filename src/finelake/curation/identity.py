@@ -59,14 +59,16 @@ def run_id_of(
     version: int,
     evaluation: Mapping[str, str],
     *,
+    source_id: str,
     vectors: int | None,
     erasures: str | None,
 ) -> str:
     """Hash everything that decides what a curation writes (16 hex digits).
 
-    `evaluation` names the content of each evaluation table, `vectors` is the version of the table of vectors,
-    `erasures` the digest of what was erased. A new section of the settings that decides what is written must be named
-    in `_DECIDING`.
+    `source_id` is Delta's own id of the source table: one that was dropped and made again has the same versions, and
+    other rows. `evaluation` names the content of each evaluation table, `vectors` is the version of the table of
+    vectors, `erasures` the digest of what was erased. A new section of the settings that decides what is written must
+    be named in `_DECIDING`.
     """
     content = settings.model_dump(mode="json", include=_DECIDING)
     tools = settings.examples.tools.file
@@ -74,6 +76,7 @@ def run_id_of(
         "tools": hashlib.sha256(Path(tools).read_bytes()).hexdigest() if tools and Path(tools).exists() else None,
         "evaluation": dict(evaluation),
         "table": str(source),
+        "table_id": source_id,
         "version": version,
         "vectors": vectors,
         "erasures": erasures,

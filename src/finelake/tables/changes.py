@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from finelake.errors import InputError
 from finelake.tables.ddl import FEED
 from finelake.tables.names import TableRef
+from finelake.tables.reading import not_readable
 
 _FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 _SAME_ROWS = {
@@ -32,23 +34,32 @@ _SAME_ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Delta's id of a table, which outlives renames and not a replacement, and the properties that are set on it."""
+    """Delta's id of a table, which outlives renames and not a replacement, its properties and its table features."""
 
     id: str
     properties: Mapping[str, str]
+    features: frozenset[str] = frozenset()
 
     @property
     def feed(self) -> bool:
         """Whether the table keeps a change data feed."""
         return self.properties.get(FEED, "false").lower() == "true"
 
+    @property
+    def deletion_vectors(self) -> bool:
+        """Whether deleted rows may stand in files of the present version, marked as deleted."""
+        return "deletionVectors" in self.features
+
 
 def identify(spark: SparkSession, table: TableRef) -> Identity:
     """Look a Delta table up. Raises InputError where there is none."""
-    row = spark.sql(f"DESCRIBE DETAIL {table.sql}").select("id", "properties").first()
+    try:
+        row = spark.sql(f"DESCRIBE DETAIL {table.sql}").select("id", "properties", "tableFeatures").first()
+    except AnalysisException as error:
+        raise not_readable(table, None, error) from None
     if row is None:
         raise InputError(f"Table {table} is not a Delta table. Convert it with CONVERT TO DELTA.")
-    return Identity(str(row["id"]), dict(row["properties"] or {}))
+    return Identity(str(row["id"]), dict(row["properties"] or {}), frozenset(row["tableFeatures"] or ()))
 
 
 def same_rows_since(spark: SparkSession, table: TableRef, version: int) -> bool:

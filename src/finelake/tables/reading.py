@@ -25,7 +25,7 @@ def read_table(spark: SparkSession, table: TableRef, *, version: int | None = No
         frame = reader.load(table.reference) if table.is_path else reader.table(table.sql)
         _ = frame.schema  # Connect analyses lazily: a missing table must be said here, not at the first action
     except AnalysisException as error:
-        raise _missing(table, version, error) from None
+        raise not_readable(table, version, error) from None
     return frame
 
 
@@ -43,7 +43,7 @@ def latest_version(spark: SparkSession, table: TableRef) -> int:
     try:
         newest = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").select("version").first()
     except AnalysisException as error:
-        raise _missing(table, None, error) from None
+        raise not_readable(table, None, error) from None
     if newest is None:
         raise InputError(f"Table {table} has no history, so it is not a Delta table. Convert it with CONVERT TO DELTA.")
     return int(newest["version"])
@@ -59,7 +59,8 @@ def condition_of(error: Exception) -> str | None:
     return found or (type(error).__name__ if isinstance(error, PySparkException) else None)
 
 
-def _missing(table: TableRef, version: int | None, error: AnalysisException) -> InputError:
+def not_readable(table: TableRef, version: int | None, error: AnalysisException) -> InputError:
+    """Give the error that says that there is no such Delta table, or none at this version."""
     at = "" if version is None else f" at version {version}"
     return InputError(
         f"Table {table}{at} cannot be read ({condition_of(error)}). Expected a Delta table there: check the name and "
