@@ -12,6 +12,7 @@ from finelake.tables import names
 from finelake.tables.changes import identify
 from finelake.tables.names import source_ref, table_ref
 from finelake.tables.reading import table_exists
+from finelake.tables.writing import purge
 from finelake.tables.writing import vacuum as vacuum_table
 
 DEFAULT_RETENTION = "interval 1 week"
@@ -30,14 +31,18 @@ def vacuum(spark: SparkSession, settings: Settings, *, raw: bool = False) -> lis
     """Remove old files from every table that holds conversations, and with `raw` from the source table.
 
     Each table's own retention holds; versions older than it can be read no more, so that runs of before cannot be
-    reproduced.
+    reproduced. A table with deletion vectors is rewritten where rows are only marked as deleted: VACUUM alone would
+    keep their files for good.
     """
     tables = [table_ref(settings.tables, name) for name in (*HOLDERS, names.ANSWERS, names.EMBEDDINGS, names.GRAPH)]
     tables += [source_ref(settings.source.table)] if raw else []
     done = []
     for table in tables:
         if table_exists(spark, table):
-            properties = identify(spark, table).properties
+            about = identify(spark, table)
+            if about.deletion_vectors:
+                purge(spark, table)
             vacuum_table(spark, table)
-            done.append(Vacuumed(str(table), properties.get("delta.deletedFileRetentionDuration", DEFAULT_RETENTION)))
+            kept = about.properties.get("delta.deletedFileRetentionDuration", DEFAULT_RETENTION)
+            done.append(Vacuumed(str(table), kept))
     return done

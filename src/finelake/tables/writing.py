@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from finelake.errors import FinelakeError, OutputError
 from finelake.tables.contracts import CONTRACTS
-from finelake.tables.ddl import KEPT_PROPERTIES, commented, constraint_sql, create_sql, replace_sql
+from finelake.tables.ddl import FEED, KEPT_PROPERTIES, commented, constraint_sql, create_sql, replace_sql
 from finelake.tables.names import TableRef
 from finelake.tables.reading import condition_of, latest_version, table_exists
 from finelake.tables.tags import tag
@@ -52,17 +52,22 @@ def overwrite(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
     return latest_version(frame.sparkSession, table)
 
 
-def append_once(frame: DataFrame, table: TableRef, *, key: str, version: int = 1, new_columns: bool = False) -> None:
+def append_once(
+    frame: DataFrame, table: TableRef, *, key: str, version: int = 1, new_columns: bool = False, feed: bool = False
+) -> None:
     """Append rows; a second append under the same `key` is skipped by Delta (`txnAppId`, `txnVersion`).
 
     The rows of one key and version must never change: a retry with other rows would be skipped as well, and so would
-    a version that is not above the last one of its key. With `new_columns` columns that the table lacks are added.
+    a version that is not above the last one of its key. With `new_columns` columns that the table lacks are added; with
+    `feed` a table that this append makes keeps a change data feed.
     """
     spark = frame.sparkSession
     if table.name in CONTRACTS:
         _in_spite_of_makers(lambda: _ensure(spark, table), table)
     writer = frame.write.format("delta").mode("append").option("mergeSchema", str(new_columns).lower())
     writer = writer.option("txnAppId", f"finelake.{key}").option("txnVersion", version)
+    if feed:
+        writer = writer.option(FEED, "true")
     with explained(table):
         _in_spite_of_makers(lambda: _save(writer, table), table)
 
@@ -127,11 +132,16 @@ def _add(spark: SparkSession, constraint: str) -> None:
 
 def append(frame: DataFrame, table: TableRef, *, run_id: str) -> int:
     """Append rows in one commit and give how many; a second time appends them again."""
-    writer = frame.write.format("delta").mode("append").option("userMetadata", f"finelake run {run_id}")
+    note = f"finelake run {run_id}"
+    writer = frame.write.format("delta").mode("append").option("userMetadata", note)
     with explained(table):
         _save(writer, table)
-    written = frame.sparkSession.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").select("operationMetrics").first()
-    return 0 if written is None else int(written["operationMetrics"]["numOutputRows"])
+    history = frame.sparkSession.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1")
+    written = history.select("userMetadata", "operationMetrics").first()
+    # Delta may leave out a commit of no rows: the newest one is another's then.
+    if written is None or written["userMetadata"] != note:
+        return 0
+    return int(written["operationMetrics"]["numOutputRows"])
 
 
 def delete_matching(keys: DataFrame, table: TableRef, *, on: str) -> None:
@@ -145,6 +155,12 @@ def delete_where(spark: SparkSession, table: TableRef, condition: str) -> None:
     """Delete the rows for which a SQL condition holds, in one commit; Delta keeps the condition in its history."""
     with explained(table):
         spark.sql(f"DELETE FROM {table.sql} WHERE {condition}")
+
+
+def purge(spark: SparkSession, table: TableRef) -> None:
+    """Rewrite the files in which rows are only marked as deleted, so that none of the present version holds them."""
+    with explained(table):
+        spark.sql(f"REORG TABLE {table.sql} APPLY (PURGE)")
 
 
 def vacuum(spark: SparkSession, table: TableRef) -> None:
