@@ -70,10 +70,11 @@ class Ingested:
 def ingest(spark: SparkSession, files: str, table: TableRef, *, file_format: FileFormat | None = None) -> Ingested:
     """Append files (a path or glob) to a raw Delta table, each once: the same content again changes nothing.
 
-    One commit a file, or a folder. Columns: those of the files (nested JSON as text), `_row_problem` string,
-    `_row_text` string (the line, only where it was not JSON), `_source_file` string. A column that the table lacks
-    is added to it; one of another type is cast where no value is lost. Raises InputError when there are no files or
-    they do not fit the table, ConfigError when the format cannot be told.
+    One commit a file, or a folder; a table that is made here keeps a change data feed, which increments go by. Columns:
+    those of the files (nested JSON as text), `_row_problem` string, `_row_text` string (the line, only where it was
+    not JSON), `_source_file` string. A column that the table lacks is added to it; one of another type is cast where
+    no value is lost. Raises InputError when there are no files or they do not fit the table, ConfigError when the
+    format cannot be told.
     """
     chosen = file_format or _format_of(files)
     before = latest_version(spark, table) if table_exists(spark, table) else -1
@@ -83,7 +84,7 @@ def ingest(spark: SparkSession, files: str, table: TableRef, *, file_format: Fil
         frame = _readable(spark, place, chosen)
         try:
             frame = fitted(frame, read_table(spark, table), place=place) if known else frame
-            append_once(frame, table, key=key, new_columns=True)
+            append_once(frame, table, key=key, new_columns=True, feed=True)
         except AnalysisException as error:
             raise _unfit(place, table, error) from None
         known = True

@@ -247,6 +247,9 @@ def test_columns_that_come_are_ignored_and_others_are_refused(
     as_number.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(raw)
     with pytest.raises(InputError, match="sent_at was string, is double"):
         curate(spark, settings)
+    curate(spark, settings_in(tmp_path / "lake", increments={"retyped": "accept"}))
+    increment = manifest_of(settings)["increment"]
+    assert (increment["way"], increment["why"]) == ("full", "a mapped column has another type")
     gone = spark.read.format("delta").load(raw).drop("text")
     gone.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(raw)
     with pytest.raises(InputError, match="no column text"):

@@ -91,7 +91,8 @@ def _usable(run: CurationRun, basis: Basis) -> tuple[Progress | None, str]:
         return None, "no earlier run finished"
     if before.basis.source_id != basis.source_id:
         return None, "another source table"
-    _check_types(run, before.basis.columns, basis.columns)
+    if _retyped(run, before.basis.columns, basis.columns):
+        return None, "a mapped column has another type"
     if before.basis.recipe != basis.recipe:
         return None, "other settings, tools or code"
     if not same_rows_since(run.spark, table, before.annotated_version):
@@ -99,13 +100,15 @@ def _usable(run: CurationRun, basis: Basis) -> tuple[Progress | None, str]:
     return before, ""
 
 
-def _check_types(run: CurationRun, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _retyped(run: CurationRun, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Tell whether a mapped column has another type. Raises InputError where the settings refuse that."""
     changed = [f"{name} was {before[name]}, is {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
     if changed and run.settings.increments.retyped == "refuse":
         raise InputError(
             f"Table {run.source} has mapped columns of another type than in the run before: {'; '.join(changed)}. Mend "
             f"the table, or set increments.retyped: accept, which passes every conversation through again."
         )
+    return bool(changed)
 
 
 def _stale(run: CurationRun, rows: Rows, before: Progress, basis: Basis, source: Identity) -> _Stale | None:
