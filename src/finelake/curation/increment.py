@@ -112,20 +112,24 @@ def _retyped(run: CurationRun, before: Mapping[str, str], now: Mapping[str, str]
 
 
 def _stale(run: CurationRun, rows: Rows, before: Progress, basis: Basis, source: Identity) -> _Stale | None:
-    """List what changed; None where that is so much that everything had better be done."""
+    """List what changed; None where that is so much that everything had better be done.
+
+    The annotated table is read as it is now, which `_usable` has found to have the rows that the run before left:
+    VACUUM may have removed the version that it named.
+    """
     found = changed_by_feed(run, before.basis, basis, source)
     way = "feed" if found is not None else "compare"
     if found is None:
-        found = run.keep(_from_comparison(run, rows, before))
+        found = run.keep(_from_comparison(run, rows))
     recanned = before.basis.canned ^ basis.canned
     if recanned:
         said = conversations_with(rows.mapped, recanned, layout=run.settings.source.layout)
         found = run.keep(found.union(said).distinct())
     subjects = run.erasures.subjects
     if subjects is not None:
-        found = run.keep(found.union(_still_there(run, before, subjects)).distinct())
+        found = run.keep(found.union(_still_there(run, subjects)).distinct())
     count = found.count()
-    known = read_table(run.spark, run.table(names.ANNOTATED), version=before.annotated_version).count()
+    known = read_table(run.spark, run.table(names.ANNOTATED)).count()
     return None if count > _MOST_REBUILT * known else _Stale(found, way, count)
 
 
@@ -153,18 +157,18 @@ def changed_by_feed(run: CurationRun, before: Basis, now: Basis, source: Identit
         return None
 
 
-def _from_comparison(run: CurationRun, rows: Rows, before: Progress) -> DataFrame:
+def _from_comparison(run: CurationRun, rows: Rows) -> DataFrame:
     """List the conversations whose rows have another hash than those that were annotated, on either side."""
-    stored = read_table(run.spark, run.table(names.ANNOTATED), version=before.annotated_version)
+    stored = read_table(run.spark, run.table(names.ANNOTATED))
     then = stored.select("conversation_id", F.struct("rows_in", "rows_hash").alias("then"))
     now = fingerprints(whole_rows(rows.mapped)).select("conversation_id", F.struct("rows_in", "rows_hash").alias("now"))
     both = then.join(now, on="conversation_id", how="full_outer")
     return both.where(~F.col("then").eqNullSafe(F.col("now"))).select("conversation_id")
 
 
-def _still_there(run: CurationRun, before: Progress, subjects: DataFrame) -> DataFrame:
+def _still_there(run: CurationRun, subjects: DataFrame) -> DataFrame:
     """List the annotated conversations that are to be erased, and were not before an erasure was broken off."""
-    stored = read_table(run.spark, run.table(names.ANNOTATED), version=before.annotated_version)
+    stored = read_table(run.spark, run.table(names.ANNOTATED))
     ids = stored.select("conversation_id").withColumn("subject", subject_of(F.col("conversation_id")))
     return ids.join(subjects, on="subject", how="left_semi").select("conversation_id")
 
