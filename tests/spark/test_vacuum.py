@@ -43,6 +43,11 @@ def tables_with_files_of(folder: Path, text: str) -> set[str]:
     return {path.parent.name for path in files if text in str(pq.read_table(path, partitioning=None).to_pylist())}
 
 
+def keep(spark: SparkSession, place: TableRef, interval: str) -> None:
+    """Set how long a table keeps what was deleted."""
+    spark.sql(f"ALTER TABLE {place.sql} SET TBLPROPERTIES (delta.deletedFileRetentionDuration = '{interval}')")
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("marking")
 def test_rows_that_are_only_marked_as_deleted_go_too(spark: SparkSession, tmp_path: Path) -> None:
@@ -54,8 +59,7 @@ def test_rows_that_are_only_marked_as_deleted_go_too(spark: SparkSession, tmp_pa
     tables = [TableRef(str(path)) for path in (tmp_path / "tables").iterdir()]
     for each in (source_ref(settings.source.table), *tables):
         assert identify(spark, each).deletion_vectors
-        now = "delta.deletedFileRetentionDuration = 'interval 0 hours'"
-        spark.sql(f"ALTER TABLE {each.sql} SET TBLPROPERTIES ({now})")
+        keep(spark, each, "interval 0 hours")
     time.sleep(1)  # files of this very moment are kept
     for each in (source_ref(settings.source.table), *tables):
         spark.sql(f"VACUUM {each.sql}")
@@ -65,7 +69,9 @@ def test_rows_that_are_only_marked_as_deleted_go_too(spark: SparkSession, tmp_pa
     assert tables_with_files_of(tmp_path, SECRET) == set()
     assert tables_with_files_of(tmp_path, "order 3") >= {"raw", "annotated", "examples"}
 
-    # The rewritten tables are the same to the next increment.
+    # The rewritten tables are the same to the next increment. Delta 4.4 reads no version that is past its retention.
+    for each in (source_ref(settings.source.table), *tables):
+        keep(spark, each, "interval 1 week")
     late = spark.createDataFrame(talk("d-1", "Is it new?", "It is new."), TURN_COLUMNS)
     late.write.format("delta").mode("append").save(settings.source.table)
     curate(spark, settings)
