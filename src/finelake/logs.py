@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from finelake.errors import FinelakeError
 LogFormat = Literal["text", "json"]
 
 _FIELDS_AT = "_finelake_log_fields"
+# A line of its own of what a Python worker printed; it names code, no data.
+_NO_MODULE = re.compile(r"^\s*ModuleNotFoundError: (No module named '[\w.]{1,80}')\s*$", re.MULTILINE)
 
 _bound: ContextVar[dict[str, str] | None] = ContextVar("finelake_log_fields", default=None)
 
@@ -99,12 +102,16 @@ def start_task_logging(form: LogFormat) -> None:
 
 
 def told(error: BaseException) -> str:
-    """Tell of an error what may be shown: a FinelakeError's message; of others the kind, condition and place."""
+    """Tell of an error what may be shown: a FinelakeError's message; of others the kind, condition and place.
+
+    A module that is missing, also where Spark's workers run, is named.
+    """
     if isinstance(error, FinelakeError):
         return f"{type(error).__name__}: {error}"
     condition = getattr(error, "getCondition", lambda: None)()
     kind = f"{type(error).__name__} ({condition})" if condition else type(error).__name__
-    return f"{kind}{_place(error.__traceback__)}"
+    missing = _NO_MODULE.search(f"{type(error).__name__}: {error}")
+    return f"{kind}{_place(error.__traceback__)}{f': {missing.group(1)}' if missing else ''}"
 
 
 def _place(trace: TracebackType | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from finelake.errors import InputError
-from finelake.logs import JsonLines, TextLines, bind, bound, log_fields
+from finelake.logs import JsonLines, TextLines, bind, bound, log_fields, told
 from finelake.tables.together import at_once
 
 ROW = "my card is 4111 1111 1111 1111"
@@ -81,3 +81,10 @@ def test_text_lines_have_the_fields_at_their_end() -> None:
     with bound(run="8b5c"):
         line = TextLines().format(logging.LogRecord("finelake.x", logging.INFO, __file__, 1, "read %s", ("t",), None))
     assert line.endswith("INFO finelake.x: read t run=8b5c")
+
+
+def test_a_missing_module_is_named_and_nothing_else_of_a_message() -> None:
+    worker = "Job aborted: row 'my secret'\n  ModuleNotFoundError: No module named 'finelake'\n\tat org.apache"
+    assert told(RuntimeError(worker)) == "RuntimeError: No module named 'finelake'"
+    assert told(ModuleNotFoundError("No module named 'torch'")) == "ModuleNotFoundError: No module named 'torch'"
+    assert told(RuntimeError("a turn says ModuleNotFoundError: No module named 'my secret'")) == "RuntimeError"
